@@ -1,0 +1,118 @@
+"""Sessions on PostgreSQL: connecting, committing, and turning the server's errors into ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import psycopg2
+import psycopg2.extensions
+from psycopg2 import errors
+
+from kitchen.domain.connection import Credentials
+from kitchen.errors import Conflict, KitchenError, NotPermitted, Unavailable
+from kitchen.ports import Row
+
+CONNECT_TIMEOUT = 10  # seconds
+
+
+def message_of(error: psycopg2.Error) -> str:
+    """Return the server's own words, without the statement (which may hold data)."""
+    primary = error.diag.message_primary if error.diag is not None else None
+    return primary or str(error).strip() or type(error).__name__
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Raise this package's errors for psycopg2's, most specific first."""
+    try:
+        yield
+    except errors.InsufficientPrivilege as error:
+        raise NotPermitted(f"{doing}: {message_of(error)}") from error
+    except (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure) as error:
+        raise Conflict(f"{doing}: {message_of(error)}", hint="try again in a moment") from error
+    except (errors.AdminShutdown, errors.CrashShutdown, errors.CannotConnectNow) as error:
+        raise Unavailable(f"{doing}: {message_of(error)}", hint="kitchen doctor") from error
+    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        if error.pgcode is None:  # no answer from a server at all
+            raise Unavailable(f"{doing}: {message_of(error)}", hint="kitchen doctor") from error
+        raise KitchenError(f"{doing}: {message_of(error)}") from error
+    except psycopg2.Error as error:
+        raise KitchenError(f"{doing}: {message_of(error)}") from error
+
+
+class PgSession:
+    """One psycopg2 connection behind the Session port; adapters may use ``connection`` itself."""
+
+    def __init__(self, connection: psycopg2.extensions.connection) -> None:
+        self.connection = connection
+        connection.autocommit = True
+
+    def query(self, statement: str, parameters: Sequence[object] | None = None) -> list[Row]:
+        """Return the rows of a statement."""
+        with translated("query"), self.connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description is not None else []
+
+    def execute(self, statement: str, parameters: Sequence[object] | None = None) -> int:
+        """Run a statement and return the count of rows."""
+        with translated("statement"), self.connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return cursor.rowcount
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit at the end of the block, roll back where it raises."""
+        self.connection.autocommit = False
+        try:
+            yield
+            with translated("commit"):
+                self.connection.commit()
+        except BaseException:
+            if not self.connection.closed:
+                self.connection.rollback()
+            raise
+        finally:
+            if not self.connection.closed:
+                self.connection.autocommit = True
+
+    def close(self) -> None:
+        """End the session."""
+        self.connection.close()
+
+    def __enter__(self) -> PgSession:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def connect(credentials: Credentials, *, application: str, options: Sequence[str] = ()) -> PgSession:
+    """Open a session; the role is taken on by start-up option so that RESET ROLE comes back to it.
+
+    Raises Unavailable where no server answers and NotPermitted where the login is refused.
+    """
+    settings = [f"-c role={credentials.role}"] if credentials.role else []
+    settings += [f"-c {option}" for option in options]
+    try:
+        connection = psycopg2.connect(
+            host=credentials.host,
+            port=credentials.port,
+            dbname=credentials.database,
+            user=credentials.user,
+            password=credentials.password.reveal(),
+            application_name=application[:63],
+            connect_timeout=CONNECT_TIMEOUT,
+            sslmode=credentials.tls,
+            options=" ".join(settings),
+            keepalives_idle=30,
+        )
+    except psycopg2.OperationalError as error:
+        words = str(error).strip().splitlines()[-1] if str(error).strip() else "no answer"
+        where = f"{credentials.database} on {credentials.host}:{credentials.port}"
+        if "authentication failed" in words or "not permitted to log in" in words or "does not exist" in words:
+            raise NotPermitted(
+                f"{where} refused the login {credentials.user}: {words}", hint="kitchen doctor"
+            ) from None
+        raise Unavailable(f"{where} does not answer: {words}", hint="kitchen up") from None
+    return PgSession(connection)

@@ -1,0 +1,238 @@
+"""Lazy wiring: the only place that knows which adapter stands behind which port."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kitchen.domain.connection import Credentials
+from kitchen.domain.environment import Chain, Environment
+from kitchen.domain.kitchen import Kitchen
+from kitchen.domain.layout import Layer, Layout, layer_of
+from kitchen.errors import InvalidInput, NotFound
+from kitchen.ports import ContainerEngine, Control, ObjectStore, Repository, SecretStore, Sessions, Tables, Workspaces
+
+if TYPE_CHECKING:
+    from kitchen.adapters.embedded.postgres import EmbeddedPostgres
+
+Say = Callable[[str], None]
+
+
+def state_home() -> Path:
+    """Return the folder of everything that embedded services keep; root's is one that a service user may traverse."""
+    if told := os.environ.get("KITCHEN_HOME"):
+        return Path(told)
+    if os.geteuid() == 0:
+        return Path("/var/lib/kitchen")
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "kitchen"
+
+
+def key_home() -> Path:
+    """Return the folder of the keys of embedded secret stores: never inside a project."""
+    if told := os.environ.get("KITCHEN_KEY_HOME"):
+        return Path(told)
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "kitchen" / "keys"
+
+
+class Services:
+    """The adapters of one environment, each made when it is first asked for."""
+
+    def __init__(self, app: App, environment: Environment) -> None:
+        self.app = app
+        self.environment = environment
+
+    @property
+    def state_dir(self) -> Path:
+        """Return where this environment's embedded services keep their data."""
+        return state_home() / self.app.project_id / self.environment.name
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Return how production's schemas lie in this environment."""
+        top = self.app.environments.top()
+        return Layout(top.schemas, holds_production=self.environment.parent is None)
+
+    @cached_property
+    def secrets(self) -> SecretStore:
+        """Return the environment's secret store."""
+        if self.environment.vault.kind == "embedded":
+            from kitchen.adapters.secret_file import FileSecretStore
+
+            return FileSecretStore(self.state_dir / "secrets", key_home() / f"{self.app.project_id}.key")
+        from kitchen.adapters.vault import VaultSecretStore
+
+        return VaultSecretStore.from_settings(self.environment.vault.settings)
+
+    @cached_property
+    def storage(self) -> ObjectStore:
+        """Return the environment's object store."""
+        if self.environment.storage.kind == "embedded":
+            from kitchen.adapters.storage_folder import FolderStore
+
+            return FolderStore(self.state_dir / "storage")
+        from kitchen.adapters.s3 import S3Store
+
+        return S3Store.from_settings(self.environment.storage.settings, self.secrets)
+
+    @cached_property
+    def containers(self) -> ContainerEngine | None:
+        """Return the environment's container engine, or None where it declares none."""
+        if self.environment.containers.kind == "none":
+            return None
+        from kitchen.adapters.docker_engine import DockerEngine
+
+        return DockerEngine()
+
+    @cached_property
+    def embedded(self) -> EmbeddedPostgres | None:
+        """Return the embedded server, or None where the warehouse is somebody else's."""
+        if not self.environment.is_embedded:
+            return None
+        from kitchen.adapters.embedded.postgres import EmbeddedPostgres
+
+        return EmbeddedPostgres(self.state_dir / "postgres", self.environment.name, self.secrets)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """Return what opens sessions on the warehouse."""
+        from kitchen.adapters.postgres.sessions import PgSessions
+
+        return PgSessions(self._administrator)
+
+    @cached_property
+    def control(self) -> Control:
+        """Return the environment's state, with the control schema in place."""
+        from kitchen.adapters.postgres.control import PgControl
+
+        return PgControl(self.sessions, environment=self.environment.name, person=self.app.person)
+
+    @cached_property
+    def workspaces(self) -> Workspaces:
+        """Return what makes and drops kitchens' schemas and roles."""
+        from kitchen.adapters.postgres.workspaces import PgWorkspaces
+
+        return PgWorkspaces(self.sessions)
+
+    @cached_property
+    def tables(self) -> Tables:
+        """Return what reads and copies tables."""
+        from kitchen.adapters.postgres.tables import PgTables
+
+        return PgTables()
+
+    def _administrator(self) -> Credentials:
+        if self.embedded is not None:
+            return self.embedded.administrator()
+        from kitchen.operations.external import administrator_of
+
+        return administrator_of(self.environment, self.secrets)
+
+    def layer(self, kitchen: Kitchen) -> Layer:
+        """Return the layer of a kitchen of this environment."""
+        return layer_of(self.layout, kitchen, self.control.kitchens.all())
+
+    def credentials(self, kitchen: Kitchen) -> Credentials:
+        """Return a kitchen's own login; raises NotFound where its secret is gone."""
+        kept = self.secrets.read(kitchen.secret_path)
+        if kept is None:
+            raise NotFound(
+                f"the credentials of kitchen {kitchen.name!r} are not in the secret store of {self.environment.name!r}",
+                hint=f"kitchen recover, or kitchen delete {kitchen.name}",
+            )
+        return Credentials.from_secret(kept)
+
+    def standing(self) -> Kitchen:
+        """Return the standing kitchen; raises NotFound before the environment is up."""
+        found = self.control.kitchens.get(self.environment.name)
+        if found is None:
+            raise NotFound(
+                f"environment {self.environment.name!r} is not set up", hint=f"kitchen up {self.environment.name}"
+            )
+        return found
+
+
+class App:
+    """One project as seen from one folder."""
+
+    def __init__(self, start: Path) -> None:
+        self.start = start
+        self._services: dict[str, Services] = {}
+
+    @cached_property
+    def repository(self) -> Repository:
+        """Return the git project around the folder; raises NotFound."""
+        from kitchen.adapters.git import open_repository
+
+        return open_repository(self.start)
+
+    @property
+    def root(self) -> Path:
+        """Return the project's main folder."""
+        return self.repository.root
+
+    @cached_property
+    def project_id(self) -> str:
+        """Return the id of this clone, made on first use, by which its embedded services are found."""
+        from kitchen.operations.project import project_id
+
+        return project_id(self.repository)
+
+    @cached_property
+    def environments(self) -> Chain:
+        """Return the project's environments; raises InvalidInput with file and line."""
+        from kitchen.files.environment import read_environments
+
+        return read_environments(self.root / "environments")
+
+    @cached_property
+    def person(self) -> str:
+        """Return who works here."""
+        return os.environ.get("KITCHEN_PERSON") or self.repository.user()
+
+    def services(self, environment: str) -> Services:
+        """Return the adapters of one environment; raises NotFound."""
+        if environment not in self._services:
+            self._services[environment] = Services(self, self.environments.get(environment))
+        return self._services[environment]
+
+    @property
+    def worktrees(self) -> Path:
+        """Return the folder of the kitchens' worktrees."""
+        told = os.environ.get("KITCHEN_WORKTREES")
+        return Path(told) if told else self.root / ".kitchen" / "worktrees"
+
+    def inferred_kitchen(self) -> str | None:
+        """Return the kitchen whose worktree we are in, else the one that ``kitchen enter`` named, else None."""
+        here = self.start.resolve()
+        worktrees = self.worktrees.resolve()
+        if here.is_relative_to(worktrees) and here != worktrees:
+            return here.relative_to(worktrees).parts[0]
+        return os.environ.get("KITCHEN") or None
+
+    def workbench(self, environment: str | None = None) -> Services:
+        """Return the named environment's services, else those of the environment where working kitchens are made."""
+        name = environment or os.environ.get("KITCHEN_ENVIRONMENT")
+        return self.services(name or self.environments.workbench().name)
+
+    def find(self, kitchen: str | None, environment: str | None = None) -> tuple[Services, Kitchen]:
+        """Return a kitchen, named or inferred from the folder, with its environment's services; raises NotFound."""
+        name = kitchen or self.inferred_kitchen()
+        if name is None:
+            raise InvalidInput("which kitchen? none is named and this folder belongs to none", hint="kitchen list")
+        for services in self._places(name, environment):
+            found = services.control.kitchens.get(name)
+            if found is not None:
+                return services, found
+        raise NotFound(f"there is no kitchen {name!r}", hint=f"kitchen create {name}, or kitchen list")
+
+    def _places(self, kitchen: str, environment: str | None) -> list[Services]:
+        if environment is not None:
+            return [self.services(environment)]
+        if kitchen in self.environments.environments:
+            return [self.services(kitchen)]
+        first = self.workbench()
+        others = [e.name for e in self.environments.environments.values() if e.kitchens.working]
+        return [first, *(self.services(name) for name in others if name != first.environment.name)]

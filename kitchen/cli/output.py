@@ -1,0 +1,119 @@
+"""Data on stdout, talk on stderr; the only place that prints."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import date, datetime, timedelta
+from enum import Enum
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import click
+
+from kitchen.domain.secret import Secret
+
+
+def say(text: str) -> None:
+    """Tell the user something that is not data."""
+    click.echo(text, err=True)
+
+
+def step(text: str) -> None:
+    """Tell which step runs."""
+    click.echo(click.style("· ", dim=True) + text, err=True)
+
+
+def done(text: str) -> None:
+    """Tell that something is done."""
+    click.echo(click.style("✓ ", fg="green") + text, err=True)
+
+
+def warn(text: str) -> None:
+    """Tell something the user should look at."""
+    click.echo(click.style("! ", fg="yellow") + text, err=True)
+
+
+def emit_json(data: object) -> None:
+    """Print one JSON document; secrets come out redacted."""
+    click.echo(json.dumps(data, default=_plain, indent=2, ensure_ascii=False))
+
+
+def emit(text: str) -> None:
+    """Print a line of data."""
+    click.echo(text)
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows under headings; tab separated where stdout is no terminal."""
+    if not sys.stdout.isatty():
+        click.echo("\t".join(headings))
+        for row in rows:
+            click.echo("\t".join(_cell(value) for value in row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    drawn = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in headings:
+        drawn.add_column(heading)
+    for row in rows:
+        drawn.add_row(*(_cell(value) for value in row))
+    Console().print(drawn)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something that cannot be taken back; without a terminal, --yes must have been given."""
+    from kitchen.errors import Refused
+
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise Refused(f"{question} Nobody can answer here.", hint="the same command with --yes")
+    if not click.confirm(question, err=True):
+        raise Refused("not confirmed; nothing was changed")
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """Return the age of a moment in one unit."""
+    seconds = max(int((now - moment).total_seconds()), 0)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in a readable unit."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TB"
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _plain(value: object) -> Any:
+    match value:
+        case Secret():
+            return "***"
+        case datetime() | date():
+            return value.isoformat()
+        case timedelta():
+            return value.total_seconds()
+        case UUID() | Path():
+            return str(value)
+        case Enum():
+            return value.value
+        case frozenset() | set():
+            return sorted(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return str(value)

@@ -1,0 +1,87 @@
+"""A kitchen is a value: every name it has in git, PostgreSQL, the vault and the object store follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class Kind(StrEnum):
+    """Why a kitchen exists."""
+
+    STANDING = "standing"
+    WORKING = "working"
+    CANDIDATE = "candidate"
+
+
+class State(StrEnum):
+    """Where a kitchen is in its life."""
+
+    CREATING = "creating"
+    READY = "ready"
+    PUBLISHING = "publishing"
+    DELETING = "deleting"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Kitchen:
+    """A workspace on one branch (candidates: one commit) in one environment."""
+
+    id: UUID
+    name: str
+    environment: str
+    kind: Kind
+    state: State
+    branch: str | None
+    base_commit: str | None
+    parent: str | None  # the kitchen it is layered over, in the same environment; None for a standing kitchen
+    pantry: int | None  # version of the pantry it reads; None where the environment holds production itself
+    owner: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    isolated: bool = False
+    data: str = "layer"
+    staff: tuple[str, ...] = ()
+    ticket: str | None = None
+
+    @property
+    def owner_role(self) -> str:
+        """NOLOGIN role that owns everything in the kitchen."""
+        return f"kitchen__{self.environment}__{self.name}__owner"
+
+    @property
+    def login_role(self) -> str:
+        """Role that people and nodes log in with; it owns nothing."""
+        return f"kitchen__{self.environment}__{self.name}__login"
+
+    @property
+    def reader_role(self) -> str:
+        """Group role through which children and candidates read this kitchen's tables."""
+        return f"kitchen__{self.environment}__{self.name}__reader"
+
+    @property
+    def secret_path(self) -> str:
+        """Where the kitchen's credentials are in the environment's secret store."""
+        return f"kitchens/{self.name}"
+
+    @property
+    def storage_prefix(self) -> str:
+        """Folder of the kitchen in the environment's object store."""
+        return f"kitchens/{self.name}/"
+
+    @property
+    def mark(self) -> str:
+        """Text by which whatever belongs to this kitchen is recognised (comments on roles and schemas)."""
+        return f"kitchen {self.id}"
+
+    def with_state(self, state: State) -> Kitchen:
+        """Return the same kitchen in another state."""
+        return replace(self, state=state)
+
+
+def pantry_reader_role(environment: str, version: int) -> str:
+    """Group role through which kitchens of an environment read one pantry version."""
+    return f"kitchen__{environment}__pantry_v{version}"

@@ -1,0 +1,65 @@
+"""Names: what may be called what, and every physical name as a pure function of it.
+
+Kitchen and environment names never contain ``__`` and never end in ``_``: so ``__`` separates the parts of a
+derived name without ambiguity, and no two kitchens can meet in one role, schema or folder.
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+
+from kitchen.errors import InvalidInput
+
+IDENTIFIER_BYTES = 63  # PostgreSQL cuts longer identifiers silently, and two names become one
+KITCHEN_LENGTH = 24
+ENVIRONMENT_LENGTH = 16
+LOGICAL_SCHEMA_BYTES = IDENTIFIER_BYTES - KITCHEN_LENGTH - len("__") - len("__r99999")
+
+_NAME = re.compile(r"[a-z](?:_?[a-z0-9])*")
+_RESERVED = frozenset(
+    {"kitchen", "kitchen_control", "public", "pantry", "pantry_types", "main", "master", "head", "postgres", "template0",
+     "template1", "information_schema", "all", "none", "default", "this", "user", "help"}
+)  # fmt: skip
+_RESERVED_SHAPE = re.compile(r"pg_.*|pantry_v[0-9]+|pantry_types.*|r[0-9]+|c_[0-9a-f]{12}")
+
+
+def environment_name(text: str) -> str:
+    """Return text if it can name an environment; raises InvalidInput."""
+    return _checked(text, "environment", ENVIRONMENT_LENGTH)
+
+
+def kitchen_name(text: str) -> str:
+    """Return text if it can name a working kitchen; raises InvalidInput."""
+    name = _checked(text, "kitchen", KITCHEN_LENGTH)
+    if name in _RESERVED or _RESERVED_SHAPE.fullmatch(name):
+        raise InvalidInput(f"the kitchen name {name!r} is reserved", hint="choose another name, for example profit")
+    return name
+
+
+def candidate_name(identity: str) -> str:
+    """Return the name of the throwaway kitchen of one merge, promotion or check; unique for each operation id."""
+    return "c_" + sha256(identity.encode()).hexdigest()[:12]
+
+
+def name_from_branch(branch: str) -> str:
+    """Derive a kitchen name from any branch that git allows; names that were shortened or folded end in a digest."""
+    folded = re.sub(r"[^a-z0-9]+", "_", branch.lower()).strip("_")
+    folded = re.sub(r"^[0-9_]+", "", folded)
+    if folded == branch and len(folded) <= KITCHEN_LENGTH and folded not in _RESERVED:
+        return folded
+    digest = sha256(branch.encode()).hexdigest()[:6]
+    head = folded[: KITCHEN_LENGTH - len(digest) - 1].strip("_") or "k"
+    return f"{head}_{digest}"
+
+
+def _checked(text: str, what: str, length: int) -> str:
+    shown = ascii(text[:80])
+    if len(text) > length:
+        raise InvalidInput(f"the {what} name {shown} is too long: at most {length} characters")
+    if not _NAME.fullmatch(text):
+        raise InvalidInput(
+            f"{shown} cannot name a {what}: use a to z, 0 to 9 and single underscores, beginning with a letter",
+            hint=f"a name like {name_from_branch(text) if text.isascii() and re.search('[a-z]', text.lower()) else 'profit'}",
+        )
+    return text
