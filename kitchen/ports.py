@@ -1,4 +1,4 @@
-"""What the core asks of the world. Adapters fit these by shape; each docstring is the contract they are tested against."""
+"""What the core asks of the world. Adapters fit by shape; each docstring is the contract they are tested against."""
 
 from __future__ import annotations
 

@@ -18,9 +18,11 @@ LOGICAL_SCHEMA_BYTES = IDENTIFIER_BYTES - KITCHEN_LENGTH - len("__") - len("__r9
 
 _NAME = re.compile(r"[a-z](?:_?[a-z0-9])*")
 _RESERVED = frozenset(
-    {"kitchen", "kitchen_control", "public", "pantry", "pantry_types", "main", "master", "head", "postgres", "template0",
-     "template1", "information_schema", "all", "none", "default", "this", "user", "help"}
-)  # fmt: skip
+    (
+        "kitchen kitchen_control public pantry pantry_types main master head postgres template0 template1 "
+        "information_schema all none default this user help"
+    ).split()
+)
 _RESERVED_SHAPE = re.compile(r"pg_.*|pantry_v[0-9]+|pantry_types.*|r[0-9]+|c_[0-9a-f]{12}")
 
 
@@ -60,6 +62,6 @@ def _checked(text: str, what: str, length: int) -> str:
     if not _NAME.fullmatch(text):
         raise InvalidInput(
             f"{shown} cannot name a {what}: use a to z, 0 to 9 and single underscores, beginning with a letter",
-            hint=f"a name like {name_from_branch(text) if text.isascii() and re.search('[a-z]', text.lower()) else 'profit'}",
+            hint="a name like profit or profit_by_segment",
         )
     return text

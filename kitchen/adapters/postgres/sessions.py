@@ -26,5 +26,5 @@ class PgSessions:
         return self._administrator
 
     def as_administrator(self, *, application: str = "kitchen") -> PgSession:
-        """Connect as the provisioner, with only pg_catalog on the path: no name of a kitchen can be mistaken for ours."""
+        """Connect as the provisioner, with only pg_catalog on the path: no name of a kitchen is mistaken for ours."""
         return connect(self.administrator(), application=application, options=["search_path=pg_catalog"])
