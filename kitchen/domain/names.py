@@ -18,10 +18,26 @@ LOGICAL_SCHEMA_BYTES = IDENTIFIER_BYTES - KITCHEN_LENGTH - len("__") - len("__r9
 
 _NAME = re.compile(r"[a-z](?:_?[a-z0-9])*")
 _RESERVED = frozenset(
-    (
-        "kitchen kitchen_control public pantry pantry_types main master head postgres template0 template1 "
-        "information_schema all none default this user help"
-    ).split()
+    [
+        "kitchen",
+        "kitchen_control",
+        "public",
+        "pantry",
+        "pantry_types",
+        "main",
+        "master",
+        "head",
+        "postgres",
+        "template0",
+        "template1",
+        "information_schema",
+        "all",
+        "none",
+        "default",
+        "this",
+        "user",
+        "help",
+    ]
 )
 _RESERVED_SHAPE = re.compile(r"pg_.*|pantry_v[0-9]+|pantry_types.*|r[0-9]+|c_[0-9a-f]{12}")
 
