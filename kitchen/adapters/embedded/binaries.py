@@ -50,7 +50,8 @@ def wheel_binaries() -> Binaries:
 
 def usable_binaries(account: Account, found: Binaries, copies: Path) -> Binaries:
     """Return programs that the account may run: those found, else a copy that belongs to root."""
-    programs = [found.root / part for part in _PARTS] + [found.bin_dir / "postgres"]
+    parts = [found.root / part for part in _PARTS]
+    programs = [path for path in [*parts, found.bin_dir / "postgres"] if path.exists()]
     if closed_to(account, found.bin_dir) is None and all(may_use(account, path) for path in programs):
         return found
     kept = copies / f"postgresql-{found.release}"
