@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -142,7 +143,11 @@ class Services:
                 f"the credentials of kitchen {kitchen.name!r} are not in the secret store of {self.environment.name!r}",
                 hint=f"kitchen recover, or kitchen delete {kitchen.name}",
             )
-        return Credentials.from_secret(kept)
+        found = Credentials.from_secret(kept)
+        if self.embedded is None:
+            return found
+        now = self.embedded.administrator()  # starts it on demand; its port may have been taken while it was down
+        return replace(found, host=now.host, port=now.port)
 
     def standing(self) -> Kitchen:
         """Return the standing kitchen; raises NotFound before the environment is up."""
