@@ -88,9 +88,7 @@ class EmbeddedPostgres:
     def _running(self) -> Remembered | None:
         """Answer without any process or connection: every command comes through here."""
         known = self._cluster.remembered()
-        if known is None or not known.prepared or not self._cluster.is_ready():
-            return None
-        return known if is_private(Path(known.socket_folder), known.owner) else None
+        return known if known is not None and known.prepared and self._cluster.is_ready() else None
 
     def _start(self) -> Remembered:
         # what starts servers is loaded by the few commands that find none running
@@ -122,9 +120,10 @@ class EmbeddedPostgres:
                 f"the secret {path!r} of environment {self.environment!r} is not in its secret store",
                 hint=f"kitchen doctor {self.environment}",
             )
+        # a socket folder in a shared place may have been cleared away, and made again by somebody else
+        host = known.socket_folder if is_private(Path(known.socket_folder), known.owner) else self.tcp[0]
         return Credentials(
-            host=known.socket_folder, port=known.port, database=_DATABASE, user=user,
-            password=Secret(kept["password"]), tls="disable",
+            host=host, port=known.port, database=_DATABASE, user=user, password=Secret(kept["password"]), tls="disable",
         )  # fmt: skip
 
     def _password(self, path: str, user: str) -> Secret:

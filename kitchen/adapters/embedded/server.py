@@ -156,6 +156,12 @@ def _text_from(log: Path, offset: int) -> str:
 
 
 def _is_alive(pid: int) -> bool:
+    """Say whether a process runs; one that ended and was not waited for (containers without init) does not."""
+    if Path("/proc/self/cmdline").exists():
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+        except OSError:
+            return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
