@@ -24,8 +24,6 @@ _FIRST_WITH_BUILTIN_LOCALE = 17
 
 def make_cluster(server: Server, cluster: ClusterFolder, account: Account, binaries: Binaries, owner: Secret) -> None:
     """Run initdb beside the cluster's place, then rename; raises Unavailable."""
-    for left in cluster.folder.glob("making-*"):
-        shutil.rmtree(left, ignore_errors=True)
     cluster.forget()
     work = Path(tempfile.mkdtemp(prefix="making-", dir=cluster.folder))
     try:
@@ -40,6 +38,12 @@ def make_cluster(server: Server, cluster: ClusterFolder, account: Account, binar
         (work / "data").rename(cluster.data)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def sweep(cluster: ClusterFolder) -> None:
+    """Remove what killed commands left half-made; one whose initdb still writes is removed the next time."""
+    for left in cluster.folder.glob("making-*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _options(binaries: Binaries, data: Path, password_file: Path) -> list[str]:

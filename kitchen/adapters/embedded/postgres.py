@@ -92,12 +92,13 @@ class EmbeddedPostgres:
 
     def _start(self) -> Remembered:
         # what starts servers is loaded by the few commands that find none running
-        from kitchen.adapters.embedded.making import make_cluster, prepare  # noqa: PLC0415
+        from kitchen.adapters.embedded.making import make_cluster, prepare, sweep  # noqa: PLC0415
         from kitchen.adapters.embedded.server import Server  # noqa: PLC0415
 
         account = self.account
         binaries = self._usable_binaries(account)
         server = Server(self.environment, self._cluster, account, binaries)
+        sweep(self._cluster)
         if not self._cluster.data.exists():
             owner = self._password(SUPERUSER_PATH, _SUPERUSER)
             make_cluster(server, self._cluster, account, binaries, owner)
@@ -111,6 +112,7 @@ class EmbeddedPostgres:
             prepare(superuser, lambda: self._password(PROVISIONER_PATH, _PROVISIONER))
             known = replace(known, prepared=True)
             self._cluster.remember(known)
+        sweep(self._cluster)
         return known
 
     def _credentials(self, known: Remembered, user: str, path: str) -> Credentials:

@@ -46,6 +46,9 @@ class Server:
         reason = ""
         for attempt in range(_ATTEMPTS):
             self._configure()
+            # its number may be anybody's by now, or a dead process's that nobody waited for: PostgreSQL would take
+            # either for a live server; processes that still use the data are found by their shared memory
+            (self._cluster.data / "postmaster.pid").unlink(missing_ok=True)
             written = _size(self._newest_log())
             if self._comes_up(self._spawn()):
                 return
@@ -157,11 +160,12 @@ def _text_from(log: Path, offset: int) -> str:
 
 def _is_alive(pid: int) -> bool:
     """Say whether a process runs; one that ended and was not waited for (containers without init) does not."""
-    if Path("/proc/self/cmdline").exists():
+    if Path("/proc/self/stat").exists():
         try:
-            return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+            state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1]
         except OSError:
             return False
+        return state not in (b"Z", b"X")
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -14,6 +14,13 @@ from kitchen.errors import Conflict, KitchenError, NotPermitted, Unavailable
 from kitchen.ports import Row
 
 CONNECT_TIMEOUT = 10  # seconds
+_REFUSALS = (
+    "authentication failed",
+    "not permitted to log in",
+    "does not exist",
+    "permission denied",
+    "no pg_hba.conf",
+)
 
 
 def message_of(error: psycopg2.Error) -> str:
@@ -108,9 +115,10 @@ def connect(credentials: Credentials, *, application: str, options: Sequence[str
             keepalives_idle=30,
         )
     except psycopg2.OperationalError as error:
-        words = str(error).strip().splitlines()[-1] if str(error).strip() else "no answer"
+        lines = str(error).strip().splitlines() or ["no answer"]
+        words = next((line for line in reversed(lines) if "FATAL:" in line), lines[-1])
         where = f"{credentials.database} on {credentials.host}:{credentials.port}"
-        if "authentication failed" in words or "not permitted to log in" in words or "does not exist" in words:
+        if any(said in words for said in _REFUSALS):
             raise NotPermitted(
                 f"{where} refused the login {credentials.user}: {words}", hint="kitchen doctor"
             ) from None
