@@ -124,6 +124,16 @@ class ClusterFolder:
             return not Path("/proc/self/cmdline").exists() and _exists(pid)
         return os.fsencode(self.data) in arguments
 
+    def bury(self) -> None:
+        """Remove the numbers that a dead server left, which PostgreSQL would take for live ones.
+
+        They may be anybody's by now. Processes that still use the data are found by their shared memory all the same.
+        """
+        known = self.remembered()
+        sockets = Path(known.socket_folder).glob(".s.PGSQL.*") if known is not None else ()
+        for left in (self.data / "postmaster.pid", *sockets):
+            left.unlink(missing_ok=True)
+
     def socket_folder(self, account: Account, known: Remembered | None) -> Path:
         """Return a folder for the socket that nobody else can have made, for paths of any length."""
         near = self.folder / "socket"

@@ -46,9 +46,7 @@ class Server:
         reason = ""
         for attempt in range(_ATTEMPTS):
             self._configure()
-            # its number may be anybody's by now, or a dead process's that nobody waited for: PostgreSQL would take
-            # either for a live server; processes that still use the data are found by their shared memory
-            (self._cluster.data / "postmaster.pid").unlink(missing_ok=True)
+            self._cluster.bury()
             written = _size(self._newest_log())
             if self._comes_up(self._spawn()):
                 return
