@@ -1,0 +1,229 @@
+"""Runs git: fixed commands with fixed options, nothing of a project's configuration that starts programs."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from kitchen.errors import Conflict, KitchenError, NotFound, NotPermitted, Unavailable
+
+QUICK = 60.0  # seconds; reading and moving refs
+SLOW = 900.0  # writing a work tree
+
+# Every command that kitchen may give, with every option that it may have. A user's text is never among the options:
+# it comes after --end-of-options as a checked ref name, a full hash or an absolute path, or through stdin.
+ALLOWED: Mapping[str, frozenset[str]] = {
+    "cat-file": frozenset({"blob"}),
+    "checkout-index": frozenset({"--all", "--force"}),
+    "commit-tree": frozenset({"-F-", "-p"}),
+    "config": frozenset({"--list", "--show-scope", "-z"}),
+    "diff-tree": frozenset({"-r", "-z", "--raw", "--name-only", "--no-renames", "--no-ext-diff", "--no-textconv"}),
+    "for-each-ref": frozenset({"--format=%(refname) %(objecttype) %(objectname) %(*objectname)"}),
+    "hash-object": frozenset({"--stdin-paths"}),
+    "init": frozenset({"--quiet", "--initial-branch=main", "--template="}),
+    "add": frozenset({"--all"}),
+    "commit": frozenset({"--quiet", "--no-verify", "--no-gpg-sign", "-F-"}),
+    "log": frozenset({"-z", "--no-show-signature", "--no-color", "--format=%H%x1f%an%x1f%ae%x1f%cI%x1f%s"}),
+    "ls-tree": frozenset({"-r", "-z", "--name-only", "--full-tree"}),
+    "merge-base": frozenset({"--is-ancestor"}),
+    "merge-tree": frozenset({"--write-tree", "--name-only", "--no-messages", "-z"}),
+    "read-tree": frozenset({"-m", "-u"}),
+    "rev-list": frozenset({"--count", "--left-right"}),
+    "rev-parse": frozenset({"--verify", "--quiet"}),
+    "status": frozenset({"--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"}),
+    "tag": frozenset({"--annotate", "--no-sign", "--cleanup=whitespace", "-F-"}),
+    "update-index": frozenset({"-q", "--refresh", "-z", "--index-info"}),
+    "update-ref": frozenset({"--stdin", "-z", "-m"}),
+    "worktree": frozenset({"add", "list", "remove", "prune", "--porcelain", "-z", "--force", "--quiet",
+                           "--no-guess-remote"}),
+}  # fmt: skip
+_NO_END_OF_OPTIONS = frozenset({"ls-tree", "commit-tree", "cat-file", "rev-list", "merge-base", "diff-tree", "log"})
+
+# What of the caller's environment git may see. GIT_DIR, GIT_INDEX_FILE and the like (set inside hooks) would turn us
+# to another repository; GIT_CONFIG_COUNT and GIT_SSH_COMMAND bring in programs.
+_KEPT = frozenset({
+    "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL",
+    "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM",
+})  # fmt: skip
+_ALWAYS = (
+    "--no-pager", "--no-replace-objects", "--literal-pathspecs", "--no-optional-locks",
+    "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false",
+    "-c", "protocol.allow=never", "-c", "protocol.ext.allow=never", "-c", "submodule.recurse=false",
+    "-c", "fetch.recurseSubmodules=false", "-c", "core.editor=false", "-c", "core.askPass=", "-c", "credential.helper=",
+    "-c", "core.sshCommand=false", "-c", "advice.detachedHead=false", "-c", "gc.auto=0",
+    "-c", "maintenance.auto=false", "-c", "log.showSignature=false", "-c", "core.quotePath=false",
+)  # fmt: skip
+# settings of a repository (not of its user) that name a program for git to start on files of a branch
+_PROGRAMS = re.compile(r"(?:filter\.(.+)\.(?:clean|smudge|process)|merge\..+\.driver)", re.DOTALL)
+_LOCKED = re.compile(r"Unable to create '(.+\.lock)': File exists")
+_MOVED = re.compile(r"cannot lock ref|reference already exists|is at [0-9a-f]+ but expected")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a git process gave."""
+
+    status: int
+    out: str
+    err: str
+
+
+class GitCommand:
+    """Starts git in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(
+        self,
+        command: str,
+        *options: str,
+        values: Sequence[str] = (),
+        paths: Sequence[str] | None = None,
+        typed: str | None = None,
+        expect: Sequence[int] = (0,),
+        folder: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        prefix: Path | None = None,
+        timeout: float = QUICK,
+    ) -> Answer:
+        """Run one allowed command; raises an error of ours where the status is none of the expected."""
+        arguments = self._arguments(command, options, values, paths)
+        if prefix is not None:  # of checkout-index: the folder to write to
+            arguments.insert(1, f"--prefix={prefix.absolute()}/")
+        known = {"GIT_TERMINAL_PROMPT": "0", **(environment or {})}
+        if command != "config":
+            known |= self._disarmed
+        answer = self._execute(["git", *_ALWAYS, "-C", str(folder or self.folder), *arguments], typed, known, timeout)
+        if answer.status not in expect:
+            raise _error(command, answer)
+        return answer
+
+    @cached_property
+    def settings(self) -> Mapping[str, str]:
+        """Return git's configuration as it holds in this folder."""
+        return {key: value for _, key, value in self._scoped}
+
+    def identity(self) -> dict[str, str]:
+        """Return what a commit needs to know of its author where git has not been told."""
+        found: dict[str, str] = {}
+        login = login_name()
+        for who in ("AUTHOR", "COMMITTER"):
+            for what, value in (("NAME", login), ("EMAIL", f"{login}@localhost")):
+                if f"user.{what.lower()}" not in self.settings and f"GIT_{who}_{what}" not in os.environ:
+                    found[f"GIT_{who}_{what}"] = value
+        return found
+
+    @cached_property
+    def _scoped(self) -> tuple[tuple[str, str, str], ...]:
+        fields = self.run("config", "--list", "--show-scope", "-z").out.split("\0")
+        pairs = zip(fields[0::2], fields[1::2], strict=False)
+        return tuple((scope, *_split(entry)) for scope, entry in pairs)
+
+    @cached_property
+    def _disarmed(self) -> Mapping[str, str]:
+        """Settings that switch off the programs which the repository's own configuration names.
+
+        They go through the environment: a key may hold any character there. A filter becomes a plain copy; a merge
+        driver says "conflict", because an empty one would silently take one side.
+        """
+        off: dict[str, str] = {}
+        for scope, key, _ in self._scoped:
+            found = _PROGRAMS.fullmatch(key)
+            if found and scope not in ("system", "global", "command"):
+                off[key] = "" if found[1] else "false"
+                if found[1]:
+                    off[f"filter.{found[1]}.required"] = "false"
+        said = {"GIT_CONFIG_COUNT": str(len(off))}
+        for number, (key, value) in enumerate(off.items()):
+            said |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+        return said if off else {}
+
+    def _arguments(
+        self, command: str, options: Sequence[str], values: Sequence[str], paths: Sequence[str] | None
+    ) -> list[str]:
+        permitted = ALLOWED[command]
+        kept: list[str] = []
+        expects_value = False
+        for option in options:
+            if not expects_value and option not in permitted:
+                raise KitchenError(f"git {command} {option[:40]!r} is not on kitchen's list of commands")
+            expects_value = not expects_value and option in ("-m", "-p") and command != "read-tree"
+            kept.append(option)
+        if any(value.startswith("-") for value in values):
+            raise KitchenError(f"git {command} got a value that looks like an option")
+        end = ["--end-of-options"] if values and command not in _NO_END_OF_OPTIONS else []
+        return [command, *kept, *end, *values, *(["--", *paths] if paths is not None else [])]
+
+    def _execute(self, command: list[str], typed: str | None, environment: Mapping[str, str], timeout: float) -> Answer:
+        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # a missing git is told below, as an error of ours
+        # 60 ms that finding a project does not need
+        from git.cmd import Git  # noqa: PLC0415
+        from git.exc import GitCommandNotFound  # noqa: PLC0415
+
+        ours = ("GIT_PYTHON_REFRESH", *environment, *_KEPT)
+        foreign = [name for name in os.environ if name.startswith("GIT_") and name not in ours]
+        hidden = ["env", *(part for name in foreign for part in ("-u", name))] if foreign else []
+        try:
+            with TemporaryFile() as stdin:
+                stdin.write((typed or "").encode(errors="surrogateescape"))
+                stdin.seek(0)
+                status, out, err = Git().execute(
+                    [*hidden, *command],
+                    istream=stdin,
+                    with_extended_output=True,
+                    with_exceptions=False,
+                    kill_after_timeout=timeout,
+                    strip_newline_in_stdout=False,
+                    env=environment,
+                )
+        except GitCommandNotFound:
+            raise Unavailable("git is not installed", hint="apt install git") from None
+        return Answer(status, out if isinstance(out, str) else "", err)
+
+
+def login_name() -> str:
+    """Return who is logged in, by the system's own account list."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"uid{os.geteuid()}"
+
+
+def _split(entry: str) -> tuple[str, str]:
+    key, _, value = entry.partition("\n")
+    return key, value
+
+
+def _error(command: str, answer: Answer) -> KitchenError:
+    lines = [line.removeprefix("fatal: ").removeprefix("error: ") for line in answer.err.strip().splitlines()]
+    words = "; ".join("".join(c if c.isprintable() else "?" for c in line) for line in lines[:5])
+    words = words or f"status {answer.status}"
+    if "Timeout: the command" in answer.err:
+        return Unavailable(f"git {command} did not end in time")
+    if "dubious ownership" in answer.err:
+        return NotPermitted("git does not trust this project: it belongs to another user", hint="git status")
+    if locked := _LOCKED.search(answer.err):
+        return Locked(Path(locked[1]))
+    if _MOVED.search(answer.err):
+        return Conflict(f"git: {words}", hint="look at what moved it, then the same command again")
+    if "not a git repository" in answer.err or "cannot change to" in answer.err:
+        return NotFound(f"git: {words}", hint="git init, or cd into a project")
+    return KitchenError(f"git {command}: {words}")
+
+
+class Locked(Conflict):
+    """A lock file of git is in the way: a git process works there, or one was killed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"git's lock {path} is there: a git process works in this project, or one was killed",
+            hint=f"when no git runs any more: rm '{path}'",
+        )
+        self.path = path
