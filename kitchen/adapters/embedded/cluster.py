@@ -138,9 +138,8 @@ class ClusterFolder:
         """Return a folder for the socket that nobody else can have made, for paths of any length."""
         near = self.folder / "socket"
         if len(os.fsencode(near / ".s.PGSQL.65535")) <= SOCKET_PATH_BYTES:
-            if not near.exists():
-                near.mkdir(mode=0o700)
-                account.give(near)
+            near.mkdir(mode=0o700, exist_ok=True)
+            account.give(near)  # also one that a killed command made and did not come to give
             return near
         if known is not None and is_private(Path(known.socket_folder), account.uid):
             return Path(known.socket_folder)

@@ -18,7 +18,8 @@ from kitchen.errors import Unavailable
 _START_WAIT = 60.0  # seconds; crash recovery replays at most max_wal_size
 _STOP_WAIT = 30
 _ATTEMPTS = 12  # a port taken in this moment, or processes of a killed server that are not gone yet
-_PASSING = ("could not create any TCP/IP sockets", "is still in use", "could not create any Unix-domain sockets")
+_PASSING = ("could not create any TCP/IP sockets", "is still in use", "already exists")
+_LOG_WAIT = 1.0  # the collector of a server that gave up writes its last words a moment later
 
 # Runs in the background and says its number: the server is then nobody's child that would have to be waited for.
 _DETACH = '{ exec "$@"; } </dev/null >&2 & echo $!'
@@ -45,6 +46,9 @@ class Server:
         """Start the process and return when it takes connections; raises Unavailable with the server's reason."""
         reason = ""
         for attempt in range(_ATTEMPTS):
+            if self._cluster.server() is not None:  # launched by a command that was killed before it could wait
+                self.wait_until_ready()
+                return
             self._configure()
             self._cluster.bury()
             written = _size(self._newest_log())
@@ -127,11 +131,16 @@ class Server:
 
     def _reason(self, log: Path | None, size: int) -> str:
         """Return what the server said since it was launched: early words in one file, later ones in its own log."""
-        said = self._cluster.start_log.read_text(errors="replace")
-        newest = self._newest_log()
-        if newest is not None:
-            said += _text_from(newest, size if newest == log else 0)
-        return "\n".join(line for line in said.splitlines() if "FATAL:" in line or "could not" in line) or said
+        give_up = time.monotonic() + _LOG_WAIT
+        while True:
+            said = self._cluster.start_log.read_text(errors="replace")
+            newest = self._newest_log()
+            if newest is not None:
+                said += _text_from(newest, size if newest == log else 0)
+            telling = [line for line in said.splitlines() if any(word in line for word in ("FATAL:", "PANIC:"))]
+            if telling or time.monotonic() > give_up:
+                return "\n".join(telling) or said
+            time.sleep(0.02)
 
     def _child_options(self) -> dict[str, Any]:
         """A session of its own (no terminal's Ctrl-C), a folder it may be in, and nothing of our environment."""
