@@ -38,6 +38,22 @@ def key_home() -> Path:
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "kitchen" / "keys"
 
 
+def create_project(folder: Path) -> Repository:
+    """Make a git repository with branch main in a folder that has none; raises Conflict."""
+    from kitchen.adapters.git import create_repository
+
+    return create_repository(folder)
+
+
+def commit_project(repository: Repository, message: str) -> None:
+    """Make the first commit of a new project, with the branches that its environments name."""
+    from kitchen.adapters.git import first_commit
+    from kitchen.files.environment import read_environments
+
+    chain = read_environments(repository.root / "environments").environments.values()
+    first_commit(repository.root, message, branches=tuple(environment.branch for environment in chain))
+
+
 class Services:
     """The adapters of one environment, each made when it is first asked for."""
 

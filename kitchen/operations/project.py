@@ -14,6 +14,12 @@ from kitchen.ports import Repository
 
 _ID = re.compile(r"[0-9a-f]{32}")
 
+EXAMPLE = Path(__file__).resolve().parents[1] / "example"  # the repository's own environments/ and recipes/
+_UNDECIDED = b"""# yaml-language-server: $schema=schema/masking.json
+# One decision for every column that leaves production: kitchen pantry scan --write proposes them.
+tables: {}
+"""
+
 
 def project_id(repository: Repository) -> str:
     """Return the id of this clone, made on first use; two commands at once agree on one."""
@@ -42,25 +48,33 @@ class Scaffold:
     kept: Sequence[str]
 
 
-def plan_scaffold(folder: Path, example: Path) -> Scaffold:
-    """Return which of the example's files a project lacks; raises Conflict where a link is in the way."""
+def plan_scaffold(folder: Path, example: Path, *, with_example: bool) -> Scaffold:
+    """Return which files a project lacks: environments, and with the example its recipe and masking decisions.
+
+    Raises Conflict where a link or a file is in the way of a folder.
+    """
     new: dict[str, bytes] = {}
     kept: list[str] = []
-    for source in sorted(path for part in ("environments", "recipes") for path in (example / part).rglob("*")):
-        if not source.is_file() or "__pycache__" in source.parts:
-            continue
-        inner = source.relative_to(example)
-        target = folder / inner
-        for above in (target, *target.parents):
-            if above == folder:
-                break
-            if above.is_symlink() or (above != target and above.exists() and not above.is_dir()):
-                raise Conflict(f"{above} is in the way of {inner}", hint=f"move {above} elsewhere")
-        if target.exists():
-            kept.append(str(inner))
-        else:
-            new[str(inner)] = source.read_bytes()
+    for part in ("environments", "recipes") if with_example else ("environments",):
+        for source in sorted((example / part).rglob("*")):
+            if not source.is_file() or "__pycache__" in source.parts:
+                continue
+            inner = source.relative_to(example)
+            _check_way(folder, inner)
+            if (folder / inner).exists():
+                kept.append(str(inner))
+            elif inner.name == "masking.yaml" and not with_example:
+                new[str(inner)] = _UNDECIDED
+            else:
+                new[str(inner)] = source.read_bytes()
     return Scaffold(new, tuple(kept))
+
+
+def _check_way(folder: Path, inner: Path) -> None:
+    for above in (folder / inner, *(folder / parent for parent in inner.parents if parent != Path())):
+        is_target = above == folder / inner
+        if above.is_symlink() or (not is_target and above.exists() and not above.is_dir()):
+            raise Conflict(f"{above} is in the way of {inner}", hint=f"move {above} elsewhere")
 
 
 def write_scaffold(folder: Path, scaffold: Scaffold) -> None:
