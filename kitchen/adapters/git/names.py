@@ -33,6 +33,11 @@ def ref_name(text: str) -> str:
     raise InvalidInput(f"{text[:80]!a} is not a full ref name that kitchen works with")
 
 
+def readable_ref(text: str) -> str:
+    """Return a full ref name that may be read: ours, and where a remote's branch was last seen; raises InvalidInput."""
+    return text if text.startswith("refs/remotes/") and _is_ref(text) else ref_name(text)
+
+
 def tag_name(text: str) -> str:
     """Return the short name of a tag; raises InvalidInput."""
     return ref_name(f"refs/tags/{text}").removeprefix("refs/tags/")

@@ -8,7 +8,7 @@ from pathlib import Path
 from kitchen.adapters.git import worktrees
 from kitchen.adapters.git.command import SLOW, Answer, GitCommand, Locked, login_name
 from kitchen.adapters.git.locks import remove_stale
-from kitchen.adapters.git.names import branch_name, commit_id, inner_path, is_hash, ref_name, tag_name
+from kitchen.adapters.git.names import branch_name, commit_id, inner_path, is_hash, readable_ref, ref_name, tag_name
 from kitchen.errors import Conflict, InvalidInput, NotFound
 from kitchen.ports import MergePreview, RefUpdate
 
@@ -89,7 +89,9 @@ class GitRepository:
 
     def _refs(self, *names: str) -> dict[str, str]:
         """Return the commits of those refs that exist, in the order asked for."""
-        lines = self.git.run("for-each-ref", _REF_FORMAT, values=[ref_name(name) for name in names]).out.splitlines()
+        lines = self.git.run(
+            "for-each-ref", _REF_FORMAT, values=[readable_ref(name) for name in names]
+        ).out.splitlines()
         found: dict[str, str] = {}
         for line in lines:
             ref, kind, own, *peeled = line.split(" ")
@@ -247,5 +249,5 @@ class GitRepository:
 
 def _meanings(revision: str) -> list[str]:
     if revision.startswith("refs/"):
-        return [ref_name(revision)]
+        return [readable_ref(revision)]
     return [f"refs/heads/{branch_name(revision)}", f"refs/tags/{revision}"]
