@@ -1,0 +1,38 @@
+"""Begins a new git project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kitchen.adapters.git.command import GitCommand
+from kitchen.adapters.git.discovery import open_repository
+from kitchen.adapters.git.repository import GitRepository
+from kitchen.adapters.git.worktrees import ignore
+from kitchen.errors import Conflict
+from kitchen.ports import RefUpdate
+
+
+def create_repository(folder: Path) -> GitRepository:
+    """Make a git repository with branch main in a folder that has none; raises Conflict."""
+    folder = folder.resolve()
+    if (folder / ".git").exists():
+        raise Conflict(f"{folder} is a git project already", hint=f"cd {folder}")
+    folder.mkdir(parents=True, exist_ok=True)
+    # no template: hooks of the machine's own template are not this project's
+    GitCommand(folder).run("init", "--quiet", "--initial-branch=main", "--template=")
+    ignore(folder / ".git")
+    return GitRepository(folder, folder / ".git")
+
+
+def first_commit(root: Path, message: str, *, branches: tuple[str, ...]) -> str:
+    """Commit every file of a new project and begin more branches there; returns the commit."""
+    repository = open_repository(root)
+    git = repository.git
+    git.run("add", "--all")
+    git.run("commit", "--quiet", "--no-verify", "--no-gpg-sign", "-F-", typed=message, environment=git.identity())
+    commit = repository.head("main")
+    if commit is None:
+        raise Conflict("the first commit is not on branch main", hint="git status")
+    new = [RefUpdate(f"refs/heads/{branch}", commit, None) for branch in branches if branch != "main"]
+    repository.update_refs(new, reason="begin the project")
+    return commit
