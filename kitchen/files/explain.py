@@ -42,8 +42,9 @@ def why_not(data: Any, wanted: Any, path: Path = ()) -> Found | None:
             return (path, f"expected keys with values, got {_kind(data)}")
         if _is_a(wanted, msgspec.Struct):
             return _struct(data, wanted, path)
-        value_type = arguments[1] if arguments else Any
-        return _first(why_not(value, value_type, (*path, key)) for key, value in data.items())
+        key_type, value_type = arguments or (str, Any)
+        found = _first(why_not(key, key_type, (*path, key)) for key in data)
+        return found or _first(why_not(value, value_type, (*path, key)) for key, value in data.items())
     if _is_listed(wanted):
         if not isinstance(data, list):
             return (path, f"expected a list, got {_kind(data)}")
@@ -54,10 +55,10 @@ def why_not(data: Any, wanted: Any, path: Path = ()) -> Found | None:
 
 def _struct(data: dict[str, Any], model: type[msgspec.Struct], path: Path) -> Found | None:
     fields = {field.encode_name: field for field in msgspec.structs.fields(model)}
-    tag = model.__struct_config__.tag_field
+    known = [*fields, tag] if (tag := _tag(model)) else list(fields)
     for key in data:
-        if key not in fields and key != tag and model.__struct_config__.forbid_unknown_fields:
-            return ((*path, key), f"unknown key{did_you_mean(key, fields)}")
+        if key not in known and model.__struct_config__.forbid_unknown_fields:
+            return ((*path, key), f"unknown key{did_you_mean(key, known)}")
     for name, field in fields.items():
         if field.required and name not in data:
             return (path, f"{name!r} is missing")
@@ -69,10 +70,25 @@ def _union(data: Any, wanted: Any, path: Path) -> Found | None:
     kinds = [kind for kind in get_args(wanted) if kind is not NoneType]
     if data is None and len(kinds) < len(get_args(wanted)):
         return None
+    if isinstance(data, dict) and (tagged := [kind for kind in kinds if _tag(kind)]):
+        return _tagged(data, tagged, path)
     alike = [kind for kind in kinds if _fits_shape(data, kind)] or (kinds if len(kinds) == 1 else [])
     if len(alike) == 1:
         return why_not(data, alike[0], path)
     return _convert(data, wanted, path)
+
+
+def _tag(kind: Any) -> str | None:
+    return kind.__struct_config__.tag_field if _is_a(kind, msgspec.Struct) else None
+
+
+def _tagged(data: dict[str, Any], models: Sequence[Any], path: Path) -> Found | None:
+    """Choose the model by the key that tells the kind."""
+    field = str(_tag(models[0]))
+    by_tag = {str(model.__struct_config__.tag): model for model in models}
+    if field not in data:
+        return (path, f"{field!r} is missing (one of {', '.join(by_tag)})")
+    return _choice(data[field], list(by_tag), (*path, field)) or why_not(data, by_tag[data[field]], path)
 
 
 def _fits_shape(data: Any, wanted: Any) -> bool:
@@ -147,7 +163,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def _near(word: str, words: Sequence[str]) -> str:
-    found = get_close_matches(word, words, n=1)
+    found = get_close_matches(word, words, n=1) or [
+        known for known in words if len(word) > 2 and known.startswith(word)
+    ]
     return f"; did you mean {found[0]!r}?" if found else ""
 
 

@@ -92,7 +92,10 @@ def test_a_file_becomes_a_model() -> None:
         ("nodes: {}\n", "1: 'description' is missing"),
         ("", "1: 'description' is missing"),
         ("- a\n", "1: expected keys with values, got a list"),
-        ("description: x\nnodes: {a: {after: [b,\n1.5]}}\n", "3: nodes.a.after[1]: expected text, got a number: quote it"),
+        (
+            "description: x\nnodes:\n  a: {after: [b,\n    3]}\n",
+            "4: nodes.a.after[1]: expected text, got a whole number: quote it",
+        ),
         ("description: x\nnodes: [a]\n", "2: nodes: expected keys with values, got a list"),
         ("description: x\neither: {mask: keep, wy: x}\n", "2: either.wy: unknown key; did you mean 'why'?"),
         ("description: x\nnodes: {a: {columns: {e: {why: x}}}}\n", "2: nodes.a.columns.e: 'mask' is missing"),
