@@ -54,7 +54,7 @@ class ClusterFolder:
         if shut is not None:
             raise Unavailable(
                 f"the server runs as user {account.name!r}, who may not pass through the folder {shut}",
-                hint="KITCHEN_HOME=/a/folder/that/others/may/traverse kitchen up",
+                hint=f"chmod o+x {shut}, or set KITCHEN_HOME to a folder that others may pass through",
             )
 
     def remembered(self) -> Remembered | None:

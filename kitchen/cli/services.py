@@ -1,0 +1,86 @@
+"""``kitchen up``, ``kitchen down`` and ``kitchen doctor``."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from kitchen.cli import output
+from kitchen.cli.options import current_app, json_option
+
+
+@click.command("up")
+@click.argument("environment", required=False, metavar="[ENV]")
+@click.option("--dry-run", is_flag=True, help="Print what would be started, and do nothing.")
+@json_option
+def up_command(environment: str | None, dry_run: bool, as_json: bool) -> None:
+    """Start embedded services and set their environments up; all of them, production first, where none is named."""
+    from kitchen.operations.services import bring_up, chosen
+
+    app = current_app()
+    environments = chosen(app.environments, environment)
+    if dry_run:
+        for each in environments:
+            output.emit(f"start the services of {each.name} and set it up on branch {each.branch}")
+        return
+    running = []
+    for each in environments:
+        begun = time.monotonic()
+        running.append(bring_up(app.services(each.name), app.environments, app.repository, say=output.step))
+        output.done(f"{each.name} is up ({time.monotonic() - begun:.1f} s)")
+    if as_json:
+        output.emit_json(running)
+        return
+    columns = ("environment", "branch", "server", "data")
+    output.table(columns, [(r.environment, r.branch, f"{r.host}:{r.port}/{r.database}", r.data) for r in running])
+    output.say("next: kitchen doctor, kitchen create NAME")
+
+
+@click.command("down")
+@click.argument("environment", required=False, metavar="[ENV]")
+@click.option("--dry-run", is_flag=True, help="Print what would be stopped, and do nothing.")
+def down_command(environment: str | None, dry_run: bool) -> None:
+    """Stop embedded services. What is in them stays; ``kitchen up`` brings it back."""
+    from kitchen.operations.services import chosen, shut_down
+
+    app = current_app()
+    environments = reversed(chosen(app.environments, environment))
+    for each in environments:
+        if dry_run:
+            output.emit(f"stop the services of {each.name}")
+        elif shut_down(app.services(each.name)):
+            output.done(f"{each.name} is stopped; its data stays")
+        else:
+            output.done(f"{each.name} was not running")
+
+
+@click.command("doctor")
+@click.argument("environment", required=False, metavar="[ENV]")
+@json_option
+def doctor_command(environment: str | None, as_json: bool) -> int:
+    """Check every component: versions, privileges, alignment. Exits 6 where a service is down, 1 where one is ill."""
+    from kitchen.operations.doctor import examine_environment, examine_machine
+    from kitchen.operations.findings import exit_code
+    from kitchen.operations.services import from_the_top
+
+    app = current_app()
+    chain = app.environments
+    environments = (chain.get(environment),) if environment else from_the_top(chain)
+    findings = examine_machine(environments)
+    for each in environments:
+        findings += examine_environment(app.services(each.name), chain, app.repository)
+    if as_json:
+        output.emit_json({"findings": findings, "exit_code": exit_code(findings)})
+        return exit_code(findings)
+    marks = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "fail": ("✗", "red"), "down": ("✗", "red")}
+    place: str | None = ""
+    for finding in findings:
+        if finding.environment != place:
+            place = finding.environment
+            output.emit(click.style(place or "this machine", bold=True))
+        mark, colour = marks[finding.level]
+        output.emit(f"  {click.style(mark, fg=colour)} {finding.level:<4} {finding.part:<12} {finding.says}")
+        if finding.hint:
+            output.emit(f"         {'':<12} try: {finding.hint}")
+    return exit_code(findings)

@@ -1,0 +1,197 @@
+"""Look at every part of every environment and say what is well, what is not, and what to type. Nothing is started."""
+
+from __future__ import annotations
+
+import platform
+import secrets as randomness
+import shutil
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from kitchen.domain.environment import Chain, Environment
+from kitchen.domain.versions import satisfies
+from kitchen.operations.doctor_server import judge, read_facts
+from kitchen.operations.findings import Chart, Finding, Level
+from kitchen.operations.services import EmbeddedServer
+from kitchen.ports import ContainerEngine, Control, ObjectStore, Repository, SecretStore, Sessions
+
+_OLDEST_GIT = "2.38"  # the first that merges in memory (merge-tree --write-tree)
+_LITTLE_SPACE, _NO_SPACE = 2 * 1024**3, 200 * 1024**2
+_CONTROL_VERSION = "SELECT max(number) FROM kitchen_control.migration"
+_HAS_CONTROL = "SELECT pg_catalog.to_regclass('kitchen_control.migration') IS NOT NULL"
+
+
+class Services(Protocol):
+    """What is looked at in one environment."""
+
+    @property
+    def environment(self) -> Environment: ...
+    @property
+    def state_dir(self) -> Path: ...
+    @property
+    def embedded(self) -> EmbeddedServer | None: ...
+    @property
+    def sessions(self) -> Sessions: ...
+    @property
+    def secrets(self) -> SecretStore: ...
+    @property
+    def storage(self) -> ObjectStore: ...
+    @property
+    def containers(self) -> ContainerEngine | None: ...
+    @property
+    def control(self) -> Control: ...
+
+
+def examine_machine(environments: Sequence[Environment]) -> list[Finding]:
+    """Look at what every environment needs of this machine."""
+    chart = Chart(None)
+    with chart.examining("git"):
+        _examine_git(chart)
+    own = platform.python_version()
+    asking = [e for e in environments if e.toolchain.python and not satisfies(own, e.toolchain.python)]
+    for environment in asking:
+        said = f"Python {own}, but the toolchain of {environment.name} asks for {environment.toolchain.python}"
+        chart.fail("python", said, "install kitchen for such a Python")
+    if not asking:
+        chart.ok("python", f"Python {own}")
+    return chart.findings
+
+
+def examine_environment(services: Services, chain: Chain, repository: Repository) -> list[Finding]:
+    """Look at one environment; what depends on its server is left out while that is down."""
+    chart = Chart(services.environment.name)
+    with chart.examining("branch"):
+        _examine_branch(chart, services.environment, repository)
+    if services.embedded is not None and not services.state_dir.exists():
+        chart.down("server", "this environment was never up here", f"kitchen up {services.environment.name}")
+        return chart.findings
+    with chart.examining("server"):
+        _examine_server(chart, services)
+    with chart.examining("secrets"):
+        _examine_secrets(chart, services.secrets)
+    with chart.examining("storage"):
+        _examine_storage(chart, services.storage)
+    with chart.examining("containers"):
+        _examine_containers(chart, services)
+    with chart.examining("disk"):
+        _examine_disk(chart, services)
+    if all(finding.part != "server" or finding.level is Level.OK for finding in chart.findings):
+        _examine_state(chart, services)
+    return chart.findings
+
+
+def _examine_git(chart: Chart) -> None:
+    program = shutil.which("git")
+    if program is None:
+        chart.fail("git", "git is not installed", "apt install git")
+        return
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
+    version = said.removeprefix("git version ").strip()
+    if satisfies(version, f">={_OLDEST_GIT}"):
+        chart.ok("git", f"git {version}")
+    else:
+        chart.fail("git", f"git {version} cannot merge in memory", f"install git {_OLDEST_GIT} or newer")
+
+
+def _examine_branch(chart: Chart, environment: Environment, repository: Repository) -> None:
+    head = repository.head(environment.branch)
+    if head is None:
+        hint = f"kitchen up {environment.name}"
+        chart.fail("branch", f"branch {environment.branch!r} does not exist", hint)
+    else:
+        chart.ok("branch", f"{environment.branch} at {head[:12]}")
+
+
+def _examine_server(chart: Chart, services: Services) -> None:
+    name, embedded = services.environment.name, services.embedded
+    if embedded is not None and not embedded.is_running():
+        chart.down("server", "the embedded server does not run", f"kitchen up {name}")
+        return
+    login = services.sessions.administrator()
+    session = services.sessions.open(login, application="kitchen doctor")
+    try:
+        host, port = embedded.tcp if embedded is not None else (login.host, login.port)
+        chart.ok("server", f"answers on {host}:{port}, database {login.database}")
+        judge(chart, read_facts(session), services.environment)
+        if not session.query(_HAS_CONTROL)[0][0]:
+            chart.fail("control", "the environment is not set up", f"kitchen up {name}")
+        else:
+            chart.ok("control", f"control schema at version {session.query(_CONTROL_VERSION)[0][0]}")
+    finally:
+        session.close()
+
+
+def _examine_secrets(chart: Chart, secrets: SecretStore) -> None:
+    probe, text = f"doctor/{randomness.token_hex(8)}", randomness.token_hex(8)
+    secrets.write(probe, {"probe": text}, create_only=True)
+    try:
+        if secrets.read(probe) != {"probe": text}:
+            chart.fail("secrets", "the secret store does not give back what was written")
+            return
+    finally:
+        secrets.delete(probe)
+    chart.ok("secrets", "readable and writable")
+
+
+def _examine_storage(chart: Chart, storage: ObjectStore) -> None:
+    key, data = f"doctor/{randomness.token_hex(8)}", randomness.token_bytes(16)
+    storage.put(key, data, create_only=True)
+    try:
+        same = storage.get(key) == data
+    finally:
+        storage.delete(key)
+    if same:
+        chart.ok("storage", "readable and writable")
+    else:
+        chart.fail("storage", "the object store does not give back what was put")
+
+
+def _examine_containers(chart: Chart, services: Services) -> None:
+    if services.containers is None:
+        return
+    version = getattr(services.containers, "version", None)
+    chart.ok("containers", f"engine {version()} answers" if callable(version) else "declared")
+
+
+def _examine_disk(chart: Chart, services: Services) -> None:
+    if services.embedded is None or not services.state_dir.exists():
+        return
+    free = shutil.disk_usage(services.state_dir).free
+    said = f"{free / 1024**3:.1f} GB free in {services.state_dir}"
+    if free < _NO_SPACE:
+        chart.fail("disk", said, "kitchen prune, or make room")
+    elif free < _LITTLE_SPACE:
+        chart.warn("disk", said, "kitchen prune, or make room")
+    else:
+        chart.ok("disk", said)
+
+
+def _examine_state(chart: Chart, services: Services) -> None:
+    """Look at what the control schema says; absent schema: the server's findings say so already."""
+    if any(finding.part == "control" and finding.level is not Level.OK for finding in chart.findings):
+        return
+    environment = services.environment
+    with chart.examining("control"):
+        if services.control.kitchens.get(environment.name) is None:
+            chart.fail("kitchen", "the standing kitchen is missing", f"kitchen up {environment.name}")
+        unfinished = services.control.journal.unfinished()
+        if unfinished:
+            named = ", ".join(f"{operation.kind} {operation.subject}" for operation in unfinished)
+            chart.warn("operations", f"unfinished: {named}", "kitchen recover")
+    if environment.data is not None:
+        with chart.examining("pantry"):
+            _examine_pantry(chart, services)
+
+
+def _examine_pantry(chart: Chart, services: Services) -> None:
+    newest = services.control.pantries.newest()
+    if newest is None:
+        hint = f"kitchen pantry refresh -e {services.environment.name}"
+        chart.warn("pantry", "there is no masked data yet: kitchens see no tables of production", hint)
+        return
+    hours = (datetime.now(UTC) - newest.created_at).total_seconds() / 3600
+    age = f"{hours / 24:.0f} d" if hours >= 48 else f"{hours:.0f} h"
+    chart.ok("pantry", f"version {newest.version}, {age} old")
