@@ -16,7 +16,8 @@ from kitchen.cli.options import current_app, json_option
 @json_option
 def up_command(environment: str | None, dry_run: bool, as_json: bool) -> None:
     """Start embedded services and set their environments up; all of them, production first, where none is named."""
-    from kitchen.operations.services import bring_up, chosen
+    from kitchen.operations.services import chosen
+    from kitchen.operations.set_up import bring_up
 
     app = current_app()
     environments = chosen(app.environments, environment)

@@ -1,0 +1,74 @@
+"""Set an environment up: its server, its branch, its control schema, its standing kitchen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from kitchen.domain.environment import Chain, Environment
+from kitchen.errors import NotFound
+from kitchen.operations.create import StandingServices, ensure_standing
+from kitchen.operations.services import EmbeddedServer
+from kitchen.ports import RefUpdate, Repository
+
+Say = Callable[[str], None]
+
+
+class Services(StandingServices, Protocol):
+    """What setting an environment up needs."""
+
+    @property
+    def environment(self) -> Environment: ...
+    @property
+    def embedded(self) -> EmbeddedServer | None: ...
+    @property
+    def state_dir(self) -> Path: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Where one environment's services are."""
+
+    environment: str
+    branch: str
+    host: str
+    port: int
+    database: str
+    socket: str | None
+    data: Path | None
+
+
+def bring_up(services: Services, chain: Chain, repository: Repository, *, say: Say) -> Running:
+    """Start an environment's services and set it up; done already is success."""
+    environment = services.environment
+    if services.embedded is not None and not services.embedded.is_running():
+        say(f"starting PostgreSQL of {environment.name}")
+        services.embedded.start()
+    ensure_branch(repository, chain, environment, say=say)
+    services.control.install()
+    ensure_standing(services, say=say)
+    login = services.sessions.administrator()
+    embedded = services.embedded
+    host, port = embedded.tcp if embedded is not None else (login.host, login.port)
+    return Running(
+        environment.name, environment.branch, host, port, login.database,
+        login.host if login.host.startswith("/") else None, services.state_dir if embedded is not None else None,
+    )  # fmt: skip
+
+
+def ensure_branch(repository: Repository, chain: Chain, environment: Environment, *, say: Say) -> None:
+    """Make an environment's branch where it is missing: the remote's, else at its parent's head."""
+    if repository.head(environment.branch) is not None:
+        return
+    start = repository.resolve(f"refs/remotes/origin/{environment.branch}")
+    if start is None and environment.parent is not None:
+        start = repository.head(chain.get(environment.parent).branch)
+    if start is None:
+        raise NotFound(
+            f"environment {environment.name!r} stands on branch {environment.branch!r}, which has no commit yet",
+            hint="git add -A && git commit" if environment.parent is None else f"kitchen up {environment.parent}",
+        )
+    say(f"making branch {environment.branch} at {start[:12]}")
+    repository.update_refs([RefUpdate(f"refs/heads/{environment.branch}", start, None)], reason="kitchen up")
