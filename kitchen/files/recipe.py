@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -88,6 +89,13 @@ def _check_parameters(file: RecipeFile, document: Document) -> None:
     for parameter in file.parameters:
         if not _PARAMETER.fullmatch(parameter):
             raise document.error("a parameter's name is a-z, 0-9 and _, as SQL writes it", "parameters", parameter)
+        _check_value(file.parameters[parameter], document, "parameters", parameter)
+
+
+def _check_value(value: object, document: Document, *at: str | int) -> None:
+    inner = value if isinstance(value, list) and value else [value]
+    if not all(item is None or isinstance(item, str | int | float | date) for item in inner):
+        raise document.error("a value is text, a number, a date, true, false, or a list of those", *at)
 
 
 def _check_variations(file: RecipeFile, document: Document) -> None:
@@ -98,6 +106,7 @@ def _check_variations(file: RecipeFile, document: Document) -> None:
                     f"the recipe has no parameter {parameter!r}{did_you_mean(parameter, file.parameters)}",
                     "variations", name, "parameters", parameter,
                 )  # fmt: skip
+            _check_value(variation.parameters[parameter], document, "variations", name, "parameters", parameter)
         for at, node in enumerate(variation.nodes):
             if node not in file.nodes:
                 raise document.error(
@@ -226,6 +235,8 @@ def _test(one: OneTest, document: Document, sources: Mapping[str, str], *at: str
 def _check_settings(kind: str, settings: dict[str, object], document: Document, *at: str | int) -> None:
     if kind == "freshness":
         settings["max_age"] = _seconds(str(settings["max_age"]), document, *at, "max_age")
+    if kind == "accepted_values":
+        _check_value(settings["values"], document, *at, "values")
     if kind == "relationship" and "." not in str(settings["to"]):
         raise document.error("write the other side as table.column", *at, "to")
     if kind == "row_count" and not settings.keys() & {"min", "max"}:

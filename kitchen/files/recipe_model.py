@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
 from kitchen.files.loader import Model
 
-Value = str | int | float | bool | date | None | list[str | int | float | bool | date]
+Value = Any  # text, number, date, true, false, nothing, or a list of those: msgspec cannot say it; recipe.py checks
 Severity = Literal["stop", "warn", "log"]
 Count = Annotated[int, Meta(ge=0)]
 
@@ -49,7 +48,7 @@ class AcceptedValues(Test, frozen=True, kw_only=True):
 
     table: str
     column: str
-    values: Annotated[list[str | int | float | bool | date], Meta(min_length=1)]
+    values: Annotated[list[Value], Meta(min_length=1)]
 
 
 class Relationship(Test, frozen=True, kw_only=True):
