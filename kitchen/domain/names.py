@@ -78,7 +78,8 @@ def _checked(text: str, what: str, length: int) -> str:
     if not _NAME.fullmatch(text):
         article = "an" if what[0] in "aeiou" else "a"
         raise InvalidInput(
-            f"{shown} cannot be the name of {article} {what}: use a to z, 0 to 9 and single underscores, beginning with a letter",
+            f"{shown} cannot be the name of {article} {what}: "
+            "use a to z, 0 to 9 and single underscores, beginning with a letter",
             hint="a name like profit or profit_by_segment",
         )
     return text
