@@ -7,6 +7,13 @@ import psycopg2
 from psycopg2.extras import execute_values
 
 
+def segment(rank: float, gold: float, silver: float) -> str:
+    """Name the segment of a customer by the share of customers that stand above."""
+    if rank < gold:
+        return "gold"
+    return "silver" if rank < silver else "bronze"
+
+
 def main() -> None:
     parameters = json.loads(os.environ.get("KITCHEN_PARAMETERS", "{}"))
     gold = float(parameters.get("gold_share", 0.1))
@@ -16,11 +23,7 @@ def main() -> None:
         cursor.execute("SELECT customer_id, sum(profit) FROM order_profit GROUP BY customer_id ORDER BY 2 DESC, 1")
         ranked = cursor.fetchall()
         rows = [
-            (
-                customer,
-                profit,
-                "gold" if place < gold * len(ranked) else "silver" if place < silver * len(ranked) else "bronze",
-            )
+            (customer, profit, segment(place / len(ranked), gold, silver))
             for place, (customer, profit) in enumerate(ranked)
         ]
         cursor.execute("DROP TABLE IF EXISTS customer_value")

@@ -148,7 +148,9 @@ class GitCommand:
     def _arguments(
         self, command: str, options: Sequence[str], values: Sequence[str], paths: Sequence[str] | None
     ) -> list[str]:
-        permitted = ALLOWED[command]
+        permitted = ALLOWED.get(command, frozenset())
+        if command not in ALLOWED:
+            raise KitchenError(f"git {command} is not on kitchen's list of commands")
         kept: list[str] = []
         expects_value = False
         for option in options:
