@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from kitchen.domain.environment import Chain, Environment
-from kitchen.errors import NotFound
+from kitchen.errors import Conflict, NotFound
 from kitchen.operations.create import StandingServices, ensure_standing
 from kitchen.operations.services import EmbeddedServer
 from kitchen.ports import RefUpdate, Repository
@@ -71,4 +71,8 @@ def ensure_branch(repository: Repository, chain: Chain, environment: Environment
             hint="git add -A && git commit" if environment.parent is None else f"kitchen up {environment.parent}",
         )
     say(f"making branch {environment.branch} at {start[:12]}")
-    repository.update_refs([RefUpdate(f"refs/heads/{environment.branch}", start, None)], reason="kitchen up")
+    try:
+        repository.update_refs([RefUpdate(f"refs/heads/{environment.branch}", start, None)], reason="kitchen up")
+    except Conflict:
+        if repository.head(environment.branch) is None:  # else another command made it in this moment
+            raise

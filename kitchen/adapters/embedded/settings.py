@@ -35,7 +35,6 @@ def _values(name: str, port: int, socket_folder: Path) -> dict[str, str]:
         "max_wal_senders": "0",
         "max_logical_replication_workers": "0",
         "fsync": "on",
-        "max_locks_per_transaction": "256",  # a release takes every lock at once
         "client_connection_check_interval": "1000",  # a killed client keeps no lock while its statement runs on
         "timezone": "UTC",
         "log_timezone": "UTC",
