@@ -46,12 +46,10 @@ def create_project(folder: Path) -> Repository:
 
 
 def commit_project(repository: Repository, message: str) -> None:
-    """Make the first commit of a new project, with the branches that its environments name."""
+    """Make the first commit of a new project."""
     from kitchen.adapters.git import first_commit
-    from kitchen.files.environment import read_environments
 
-    chain = read_environments(repository.root / "environments").environments.values()
-    first_commit(repository.root, message, branches=tuple(environment.branch for environment in chain))
+    first_commit(repository.root, message)
 
 
 class Services:

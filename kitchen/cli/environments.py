@@ -6,7 +6,7 @@ import click
 
 from kitchen.cli.options import current_app, json_option
 from kitchen.cli.output import emit, emit_json, table
-from kitchen.domain.environment import Chain, Environment
+from kitchen.domain.environment import Environment
 from kitchen.domain.secret import Secret
 from kitchen.errors import KitchenError
 
@@ -25,7 +25,9 @@ def show(name: str | None, as_json: bool) -> None:
     if name is not None:
         _show_one(chain.get(name), as_json=as_json)
         return
-    ordered = _from_the_top(chain)
+    from kitchen.operations.services import from_the_top
+
+    ordered = from_the_top(chain)
     if as_json:
         emit_json([_described(environment) for environment in ordered])
         return
@@ -57,13 +59,6 @@ def align(name: str) -> None:
     """(Not there yet.) Bring an environment's toolchain to that of its parent."""
     current_app().environments.get(name)
     raise KitchenError("kitchen environment align is not there yet", hint=f"kitchen doctor {name}")
-
-
-def _from_the_top(chain: Chain) -> list[Environment]:
-    found = [chain.top()]
-    for environment in found:  # grows while it is walked: each environment is followed by those below it
-        found.extend(chain.children(environment.name))
-    return found
 
 
 def _described(environment: Environment) -> dict[str, object]:

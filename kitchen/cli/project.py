@@ -20,7 +20,7 @@ def init_command(folder: Path, example: bool, dry_run: bool, yes: bool) -> None:
     """Scaffold a project in DIR (here, unless told).
 
     Adds files, replaces none. In a folder that is not there yet, or empty, it also makes the git repository, with a
-    first commit and the branches that the environments name.
+    first commit; `kitchen up` makes the other branches.
     """
     folder = folder.resolve()
     if folder.exists() and not folder.is_dir():
@@ -73,5 +73,5 @@ def _make(folder: Path, scaffold: Scaffold, *, new_repository: bool, commit: boo
 def _advise(folder: Path, scaffold: Scaffold, *, committed: bool) -> None:
     done(f"{folder} is a kitchen project" + (" with its first commit" if committed else ""))
     if not committed and scaffold.new:
-        say("  next: git add environments recipes && git commit -m 'Begin with kitchen' && git branch dev")
+        say("  next: git add environments recipes && git commit -m 'Begin with kitchen'")
     say(f"  then: {'' if folder == Path.cwd() else f'cd {folder} && '}kitchen up")

@@ -9,7 +9,6 @@ from kitchen.adapters.git.discovery import open_repository
 from kitchen.adapters.git.repository import GitRepository
 from kitchen.adapters.git.worktrees import ignore
 from kitchen.errors import Conflict
-from kitchen.ports import RefUpdate
 
 
 def create_repository(folder: Path) -> GitRepository:
@@ -24,8 +23,8 @@ def create_repository(folder: Path) -> GitRepository:
     return GitRepository(folder, folder / ".git")
 
 
-def first_commit(root: Path, message: str, *, branches: tuple[str, ...]) -> str:
-    """Commit every file of a new project and begin more branches there; returns the commit."""
+def first_commit(root: Path, message: str) -> str:
+    """Commit every file of a new project; returns the commit."""
     repository = open_repository(root)
     git = repository.git
     git.run("add", "--all")
@@ -33,6 +32,4 @@ def first_commit(root: Path, message: str, *, branches: tuple[str, ...]) -> str:
     commit = repository.head("main")
     if commit is None:
         raise Conflict("the first commit is not on branch main", hint="git status")
-    new = [RefUpdate(f"refs/heads/{branch}", commit, None) for branch in branches if branch != "main"]
-    repository.update_refs(new, reason="begin the project")
     return commit
