@@ -19,8 +19,8 @@ from kitchen.adapters.postgres.structure_types import type_conflicts, type_state
 from kitchen.domain.layout import TableName
 
 __all__ = [
-    "Statement", "Structure", "finish_statements", "read_structure", "sequence_statements", "table_statements",
-    "type_conflicts", "type_statements",
+    "Statement", "Structure", "finish_statements", "read_objects", "read_structure", "sequence_statements",
+    "table_statements", "type_conflicts", "type_statements",
 ]  # fmt: skip
 
 _SCOPE = """
@@ -59,7 +59,6 @@ def read_structure(session: PgSession, schemas: Sequence[str], tables: Sequence[
     wanted = None if tables is None else set(tables)
     oids: list[int] = []
     left_out: list[str] = []
-    sequences: list[int] = []
     for oid, schema, name, kind, extension in session.query(_SCOPE, [list(deparser.schemas)]):
         if wanted is not None and TableName(schema, name) not in wanted and kind != "S":
             continue
@@ -68,26 +67,44 @@ def read_structure(session: PgSession, schemas: Sequence[str], tables: Sequence[
         elif kind == "f":
             left_out.append(f"{schema}.{name}: a foreign table")
         else:
-            (sequences if kind == "S" else oids).append(oid)
-    found_tables, views = structure_read.relations(session, deparser, oids)
-    routines, routines_left = structure_read_types.routines(session, deparser)
-    types, types_left = structure_read_types.types(session, deparser)
-    left_out += [*routines_left, *types_left]
+            oids.append(oid)
     left_out += [row[0] for row in session.query(_OTHERS, [list(deparser.schemas)] * 4)]
-    named = [view.oid for view in views] + [routine.oid for routine in routines] + [kind.oid for kind in types]
+    found = read_objects(session, deparser, oids)
+    return replace(found, left_out=(*left_out, *found.left_out, *_foreign_keys_out(found)))
+
+
+def read_objects(
+    session: PgSession, deparser: Deparser, relations: Sequence[int], routines: Sequence[int] | None = None
+) -> Structure:
+    """Return some relations (tables, views, sequences) with what belongs to them, and routines: all, or some."""
+    tables, views = structure_read.relations(session, deparser, relations)
+    found_routines, routines_left = structure_read_types.routines(session, deparser, routines)
+    types, types_left = structure_read_types.types(session, deparser) if routines is None else ((), ())
+    named = [*(view.oid for view in views), *(item.oid for item in found_routines), *(kind.oid for kind in types)]
     structure = Structure(
         schemas=deparser.schemas,
         server_version=session.connection.server_version,
-        tables=found_tables,
-        sequences=structure_read.sequences(session, sequences),
-        indexes=structure_read.indexes(session, deparser, oids),
-        constraints=structure_read.constraints(session, deparser, oids),
-        statistics=structure_read.statistics(session, deparser, oids),
-        views=views, routines=routines, types=types,
+        tables=tables,
+        sequences=structure_read.sequences(session, relations),
+        indexes=structure_read.indexes(session, deparser, relations),
+        constraints=structure_read.constraints(session, deparser, relations),
+        statistics=structure_read.statistics(session, deparser, relations),
+        views=views,
+        routines=found_routines,
+        types=types,
         needs=dict(structure_read_types.needs(session, named)),
-        left_out=tuple(left_out),
-    )  # fmt: skip
+        left_out=(*routines_left, *types_left),
+    )
     return _with_bound(structure, session)
+
+
+def _foreign_keys_out(structure: Structure) -> tuple[str, ...]:
+    tables = {table.oid: table.name for table in structure.tables}
+    return tuple(
+        f"foreign key {constraint.name} of {tables[constraint.table]} leaves the copy: {constraint.definition.shown()}"
+        for constraint in structure.constraints
+        if constraint.kind == "f" and constraint.foreign_table not in tables and constraint.parent is None
+    )
 
 
 _RELATIONS = "SELECT c.oid FROM pg_class c WHERE c.oid = ANY(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')"

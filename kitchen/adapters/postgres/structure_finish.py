@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from kitchen.adapters.postgres.structure_model import (
     Constraint,
@@ -32,7 +32,7 @@ def finish_statements(
     return (
         *placed_indexes(structure, place),
         *placed_views(structure, place, security_invoker=security_invoker),
-        *placed_constraints(structure, place),
+        *placed_constraints(structure, place, {table.oid for table in structure.tables}),
         *settings(structure, place, triggers=triggers, policies=policies),
         *comments(structure, place),
     )
@@ -75,22 +75,29 @@ def placed_views(structure: Structure, place: Place, *, security_invoker: bool =
             yield from bound_type_statements(item, place)
 
 
-def placed_constraints(structure: Structure, place: Place) -> Iterator[Statement]:
-    """Yield defaults that had to wait, checks, and foreign keys: children's before their parents', which adopt them."""
+def placed_constraints(structure: Structure, place: Place, within: Container[int]) -> Iterator[Statement]:
+    """Yield defaults that had to wait, checks, and foreign keys to tables within.
+
+    Children's come before their parents', which adopt them.
+    """
     tables = {table.oid: table for table in structure.tables}
     for table in structure.tables:
         yield from _late_columns(table, structure, place)
     deepest_first = sorted(structure.constraints, key=lambda constraint: -_depth(constraint.table, tables))
     for kind in "cf":
         for constraint in deepest_first:
-            if constraint.kind == kind and constraint.table in tables and _wanted(constraint, structure, tables):
+            if (
+                constraint.kind == kind
+                and constraint.table in tables
+                and _wanted(constraint, structure, tables, within)
+            ):
                 yield _constraint(constraint, tables[constraint.table], place, only=False)
 
 
-def _wanted(constraint: Constraint, structure: Structure, tables: Tables) -> bool:
+def _wanted(constraint: Constraint, structure: Structure, tables: Tables, within: Container[int]) -> bool:
     if constraint.kind == "c":
         return constraint.is_local or not any(parent in tables for parent in tables[constraint.table].parents)
-    if constraint.foreign_table not in tables:
+    if constraint.foreign_table not in within:
         return False
     if constraint.parent is None:
         return True

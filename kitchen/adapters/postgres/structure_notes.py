@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator
 
 from kitchen.adapters.postgres.structure_model import (
     Column,
@@ -45,7 +45,7 @@ def settings(structure: Structure, place: Place, *, triggers: bool, policies: bo
             yield from _triggers(relation, place)
 
 
-def comments(structure: Structure, place: Place) -> Iterator[Statement]:
+def comments(structure: Structure, place: Place, within: Container[int] | None = None) -> Iterator[Statement]:
     """Yield the comments on relations and what belongs to them."""
     relations = relations_of(structure)
     for relation in relations.values():
@@ -60,15 +60,15 @@ def comments(structure: Structure, place: Place) -> Iterator[Statement]:
             schema = at(place, relations[index.table].name).schema
             yield from _comment("INDEX", f"{quote(schema)}.{quote(index.name)}", index.comment)
     for constraint in structure.constraints:
-        if constraint.table in relations and _is_made(constraint, relations):
+        if constraint.table in relations and _is_made(constraint, relations if within is None else within):
             table = qualified(at(place, relations[constraint.table].name))
             yield from _comment("CONSTRAINT", f"{quote(constraint.name)} ON {table}", constraint.comment)
     for sequence in structure.sequences:
         yield from _comment("SEQUENCE", qualified(at(place, sequence.name)), sequence.comment)
 
 
-def _is_made(constraint: Constraint, relations: Mapping[int, Relation]) -> bool:
-    return constraint.kind != "f" or constraint.foreign_table in relations
+def _is_made(constraint: Constraint, within: Container[int]) -> bool:
+    return constraint.kind != "f" or constraint.foreign_table in within
 
 
 def _comment(noun: str, target: str, comment: str | None) -> Iterator[Statement]:

@@ -143,9 +143,12 @@ WHERE e.who = ANY(%s)
 """
 
 
-def routines(session: PgSession, deparser: Deparser) -> tuple[tuple[Routine, ...], tuple[str, ...]]:
-    """Return the routines of the schemas, and those that cannot be carried, in words."""
+def routines(
+    session: PgSession, deparser: Deparser, only: Sequence[int] | None = None
+) -> tuple[tuple[Routine, ...], tuple[str, ...]]:
+    """Return the routines of the schemas (or some), and those that cannot be carried, in words."""
     rows = session.query(_ROUTINES, [list(deparser.schemas)])
+    rows = [row for row in rows if only is None or row[0] in only]
     left_out = tuple(f"function {row[1]}.{row[2]}: language {row[7]} needs a superuser" for row in rows if row[6])
     rows = [row for row in rows if not row[6]]
     texts = deparser.texts(_ROUTINE_TEXTS, [row[0] for row in rows])

@@ -61,6 +61,10 @@ class Text:
         """Return the SQL with each reference where ``place`` puts it."""
         return "".join(piece if isinstance(piece, str) else _named(piece, place) for piece in self.pieces)
 
+    def shown(self) -> str:
+        """Return the SQL as it was read, for people."""
+        return self.render(lambda reference: reference.name)
+
     def references(self) -> tuple[Reference, ...]:
         """Return what the definition names."""
         return tuple(piece for piece in self.pieces if isinstance(piece, Reference))

@@ -1,0 +1,69 @@
+"""What is where in a kitchen's layer, read in one round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kitchen.adapters.postgres.connection import PgSession
+from kitchen.domain.layout import Layer, TableName
+
+_RELATIONS = """
+SELECT n.nspname, c.relname, c.oid, c.relkind FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+"""
+_SCHEMAS = "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname = ANY(%s)"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One relation of the layer."""
+
+    oid: int
+    name: TableName
+    kind: str
+
+
+class LayerNames:
+    """Every relation of a layer by its logical name, nearest first."""
+
+    def __init__(self, session: PgSession, layer: Layer) -> None:
+        self.layer = layer
+        self._logical = {schema: logical for logical in layer.layout.logical for schema in layer.schemas_of(logical)}
+        self.own_schemas = frozenset(layer.own(logical) for logical in layer.layout.logical)
+        self.schemas = tuple(row[0] for row in session.query(_SCHEMAS, [list(layer.path())]))
+        self._by_name = {
+            TableName(row[0], row[1]): Found(row[2], TableName(row[0], row[1]), row[3])
+            for row in session.query(_RELATIONS, [list(self._logical)])
+        }
+        self.by_oid = {found.oid: found for found in self._by_name.values()}
+
+    def logical(self, physical: TableName) -> TableName | None:
+        """Return the logical name of a relation, or None outside the layer."""
+        schema = self._logical.get(physical.schema)
+        return None if schema is None else TableName(schema, physical.name)
+
+    def own(self, logical: TableName) -> TableName:
+        """Return where the kitchen's own relation of that name is, or would be."""
+        return TableName(self.layer.own(logical.schema), logical.name)
+
+    def is_own(self, logical: TableName) -> bool:
+        """Say whether the kitchen has it itself."""
+        return self.own(logical) in self._by_name
+
+    def first(self, logical: TableName) -> Found | None:
+        """Return what the kitchen reads under a logical name."""
+        return next(self._places(logical), None)
+
+    def below(self, logical: TableName) -> tuple[Found, ...]:
+        """Return every relation of that name in the layers below the kitchen, nearest first."""
+        return tuple(found for found in self._places(logical) if found.name.schema not in self.own_schemas)
+
+    def _places(self, logical: TableName) -> Iterator[Found]:
+        if logical.schema not in self.layer.layout.logical:
+            return
+        for schema in self.layer.schemas_of(logical.schema):
+            found = self._by_name.get(TableName(schema, logical.name))
+            if found is not None:
+                yield found

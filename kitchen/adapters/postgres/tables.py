@@ -1,0 +1,137 @@
+"""Reads and copies tables of a kitchen's layer, with that kitchen's own rights."""
+
+from __future__ import annotations
+
+from kitchen.adapters.postgres.connection import PgSession
+from kitchen.adapters.postgres.hydrate import Hydration, locked
+from kitchen.adapters.postgres.hydrate_names import Found, LayerNames
+from kitchen.adapters.postgres.hydrate_plan import family_of
+from kitchen.domain.layout import Layer, TableName
+from kitchen.errors import Conflict, NotFound, Refused
+from kitchen.ports import Hydrated, Relation, Session
+
+_ATTEMPTS = 3  # a swap may replace the source between finding and locking it
+_LOCK_TIMEOUT = "10s"
+
+_KINDS = {
+    "r": "table", "p": "partitioned table", "v": "view", "m": "materialized view", "f": "foreign table",
+    "S": "sequence",
+}  # fmt: skip
+
+# Sizes come from the catalogue: asking the files would wait for whoever holds a relation's lock.
+_VISIBLE = """
+SELECT DISTINCT ON (p.logical, c.relname) p.logical, n.nspname, c.relname, c.relkind, c.reltuples::bigint,
+    c.relpages::bigint * current_setting('block_size')::bigint
+FROM unnest(%s::text[], %s::text[], %s::int[]) AS p (logical, physical, depth)
+JOIN pg_catalog.pg_namespace n ON n.nspname = p.physical
+JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+ORDER BY p.logical, c.relname, p.depth
+"""
+
+_OWN = """
+SELECT p.logical, n.nspname, c.relname, c.relkind, c.reltuples::bigint, coalesce(pg_total_relation_size(c.oid), 0)
+FROM unnest(%s::text[], %s::text[]) AS p (logical, physical)
+JOIN pg_catalog.pg_namespace n ON n.nspname = p.physical
+JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+ORDER BY p.logical, c.relname
+"""
+
+_BASE_TABLES = """
+WITH RECURSIVE below (oid) AS (
+    SELECT %s::oid
+    UNION
+    SELECT d.refobjid FROM below b JOIN pg_catalog.pg_rewrite r ON r.ev_class = b.oid
+    JOIN pg_catalog.pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+        AND d.refclassid = 'pg_class'::regclass
+)
+SELECT c.relname FROM below b JOIN pg_catalog.pg_class c ON c.oid = b.oid AND c.relkind IN ('r', 'p') ORDER BY 1
+"""
+
+
+class PgTables:
+    """The Tables port on PostgreSQL."""
+
+    def visible(self, session: Session, layer: Layer) -> tuple[Relation, ...]:
+        """Return what the kitchen sees, nearest layer first hit."""
+        places = [
+            (logical, physical, depth)
+            for logical in layer.layout.logical
+            for depth, physical in enumerate(layer.schemas_of(logical))
+        ]
+        columns = [list(column) for column in zip(*places, strict=True)]
+        return tuple(_relation(row) for row in session.query(_VISIBLE, columns))
+
+    def own(self, session: Session, layer: Layer) -> tuple[Relation, ...]:
+        """Return the relations in the kitchen's own schemas."""
+        logical = list(layer.layout.logical)
+        return tuple(_relation(row) for row in session.query(_OWN, [logical, [layer.own(name) for name in logical]]))
+
+    def hydrate(self, session: Session, layer: Layer, table: TableName, *, with_rows: bool = True) -> Hydrated | None:
+        """Copy the first hit of a logical table into the kitchen, faithfully; None where it is the kitchen's already.
+
+        Raises NotFound where nobody in the layer has it, Refused for a view, Conflict where something of the kitchen's
+        has a name that the copy needs.
+        """
+        if not isinstance(session, PgSession):
+            raise TypeError(f"hydrating needs a PostgreSQL session, not {type(session).__name__}")
+        for _ in range(_ATTEMPTS):
+            source = _source(session, LayerNames(session, layer), table)
+            if source is None:
+                return None
+            done = _copy(session, layer, source, with_rows=with_rows)
+            if done is not None:
+                return done
+        raise Conflict(f"{table} keeps being replaced while it is copied", hint=f"kitchen hydrate {table}")
+
+
+def _copy(session: PgSession, layer: Layer, source: list[Found], *, with_rows: bool) -> Hydrated | None:
+    """Copy what was found, unless it is no longer what is found once it is locked."""
+    with session.transaction():
+        # Rows are read as of one moment, which begins after the lock: an older one would find a swapped table empty.
+        session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        session.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'; SET LOCAL row_security = off")
+        locked(session, source)
+        names = LayerNames(session, layer)
+        if any(names.by_oid.get(found.oid) != found for found in source):
+            return None
+        return Hydration(session, names, source[0]).run(with_rows=with_rows)
+
+
+def _source(session: PgSession, names: LayerNames, table: TableName) -> list[Found] | None:
+    """Return the table to copy, first, and its family; None where the kitchen has it."""
+    found = names.first(table)
+    if found is None:
+        raise NotFound(f"there is no table {table} in this kitchen, its parents or the pantry", hint="kitchen show")
+    if names.is_own(table):
+        return None
+    if found.kind == "v":
+        bases = [row[0] for row in session.query(_BASE_TABLES, [found.oid])]
+        raise Refused(
+            f"{table} is a view; it follows the tables under it: {', '.join(bases) or 'none'}",
+            hint=f"kitchen hydrate {' '.join(bases)}" if bases else None,
+        )
+    if found.kind == "f":
+        raise Refused(f"{table} is a foreign table: its rows are on another server")
+    if found.kind not in "rp":
+        return [found]
+    family = [names.by_oid[oid] for oid in family_of(session, found.oid) if oid in names.by_oid]
+    family.sort(key=lambda member: member.kind != "p")  # the root stands for its partitions
+    return family if found.kind == "p" else _rooted(session, family, found)
+
+
+def _rooted(session: PgSession, family: list[Found], found: Found) -> list[Found]:
+    children = {row[0] for row in session.query(_CHILDREN, [[member.oid for member in family]])}
+    roots = [member for member in family if member.oid not in children]
+    first = found if found.oid not in children or not roots else roots[0]
+    return [first, *(member for member in family if member != first)]
+
+
+_CHILDREN = "SELECT inhrelid FROM pg_catalog.pg_inherits WHERE inhrelid = ANY(%s)"
+
+
+def _relation(row: tuple[object, ...]) -> Relation:
+    logical, physical, name, kind, rows, size = row
+    return Relation(
+        TableName(str(logical), str(name)), TableName(str(physical), str(name)), _KINDS[str(kind)], int(str(rows)),
+        int(str(size)),
+    )  # fmt: skip
