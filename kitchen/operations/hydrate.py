@@ -1,0 +1,109 @@
+"""Copies tables into a kitchen, so that they can be written there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Protocol
+
+from kitchen.domain.connection import Credentials
+from kitchen.domain.kitchen import Kitchen
+from kitchen.domain.layout import Layer, Layout, TableName
+from kitchen.errors import InvalidInput, NotFound
+from kitchen.operations.journalled import perform
+from kitchen.ports import Control, Hydrated, Relation, Session, Sessions, Tables
+from kitchen.saga import Step
+
+Say = Callable[[str], None]
+
+
+class HydrateServices(Protocol):
+    """What hydrating asks of an environment's services."""
+
+    @property
+    def control(self) -> Control: ...
+    @property
+    def sessions(self) -> Sessions: ...
+    @property
+    def tables(self) -> Tables: ...
+    def layer(self, kitchen: Kitchen) -> Layer: ...
+    def credentials(self, kitchen: Kitchen) -> Credentials: ...
+
+
+@dataclass(frozen=True, slots=True)
+class HydratedTable:
+    """What became of one table that was asked for; ``done`` is None where it was the kitchen's already."""
+
+    table: TableName
+    done: Hydrated | None
+
+
+def hydrate(
+    services: HydrateServices, kitchen: Kitchen, names: Sequence[str], *, say: Say
+) -> tuple[HydratedTable, ...]:
+    """Copy the named tables into the kitchen, each in one transaction and one journaled step.
+
+    Raises NotFound and InvalidInput, before anything is copied, for a name that is nobody's or two schemas'.
+    """
+    layer = services.layer(kitchen)
+    session = services.sessions.open(services.credentials(kitchen), application=f"kitchen {kitchen.name} hydrate")
+    try:
+        tables = resolve(names, layer.layout, services.tables.visible(session, layer))
+        done: dict[TableName, Hydrated | None] = {}
+        steps = [_step(services.tables, session, layer, table, done) for table in tables]
+        arguments = {"tables": [str(table) for table in tables]}
+        perform(services.control, "hydrate", kitchen.name, arguments, steps, say)
+    finally:
+        session.close()
+    return tuple(HydratedTable(table, done.get(table)) for table in tables)
+
+
+def preview(services: HydrateServices, kitchen: Kitchen, names: Sequence[str]) -> tuple[Relation, ...]:
+    """Return what would be copied from where; what the kitchen has itself is not among it."""
+    layer = services.layer(kitchen)
+    session = services.sessions.open(services.credentials(kitchen), application=f"kitchen {kitchen.name} hydrate")
+    try:
+        visible = services.tables.visible(session, layer)
+    finally:
+        session.close()
+    wanted = resolve(names, layer.layout, visible)
+    by_name = {relation.logical: relation for relation in visible}
+    found = (by_name[table] for table in wanted)
+    return tuple(relation for relation in found if relation.physical.schema != layer.own(relation.logical.schema))
+
+
+def resolve(names: Iterable[str], layout: Layout, visible: Sequence[Relation]) -> tuple[TableName, ...]:
+    """Return the logical tables that people mean by ``orders`` or ``marts.orders``; raises NotFound, InvalidInput."""
+    known = {relation.logical for relation in visible}
+    return tuple(dict.fromkeys(_resolved(name, layout, known) for name in names))
+
+
+def _resolved(text: str, layout: Layout, known: set[TableName]) -> TableName:
+    matching = sorted((table for table in known if text in (table.name, str(table))), key=str)
+    if len(matching) > 1:
+        raise InvalidInput(
+            f"{text!r} is in more than one schema: {', '.join(map(str, matching))}",
+            hint=f"kitchen hydrate {matching[0]}",
+        )
+    if matching:
+        return matching[0]
+    near = get_close_matches(text, [*(str(table) for table in known), *(table.name for table in known)], n=1)
+    raise NotFound(
+        f"nobody in this kitchen's layer has a table {text!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
+        hint=f"kitchen hydrate {near[0]}" if near else "kitchen show",
+    )
+
+
+def _step(
+    tables: Tables, session: Session, layer: Layer, table: TableName, done: dict[TableName, Hydrated | None]
+) -> Step:
+    """Return one copy. It commits as a whole, and what was copied stays: there is nothing half done to undo."""
+
+    def do() -> None:
+        done[table] = tables.hydrate(session, layer, table)
+
+    def look() -> bool:
+        return any(relation.logical == table for relation in tables.own(session, layer))
+
+    return Step(f"hydrate {table}", f"copying {table} into {layer.kitchen.name}", do, look)
