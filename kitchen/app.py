@@ -14,10 +14,11 @@ from kitchen.domain.environment import Chain, Environment
 from kitchen.domain.kitchen import Kitchen
 from kitchen.domain.layout import Layer, Layout, layer_of
 from kitchen.errors import InvalidInput, NotFound
-from kitchen.ports import ContainerEngine, Control, ObjectStore, Repository, SecretStore, Sessions, Tables, Workspaces
+from kitchen.ports import ContainerEngine, Control, ObjectStore, Repository, SecretStore, Tables, Workspaces
 
 if TYPE_CHECKING:
     from kitchen.adapters.embedded.postgres import EmbeddedPostgres
+    from kitchen.adapters.postgres.sessions import PgSessions
 
 Say = Callable[[str], None]
 
@@ -111,7 +112,7 @@ class Services:
         return EmbeddedPostgres(self.state_dir / "postgres", self.environment.name, self.secrets)
 
     @cached_property
-    def sessions(self) -> Sessions:
+    def sessions(self) -> PgSessions:
         """Return what opens sessions on the warehouse."""
         from kitchen.adapters.postgres.sessions import PgSessions
 

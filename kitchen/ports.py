@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -302,14 +302,93 @@ class Tables(Protocol):
         ...
 
 
+# --- publishing -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One relation that is published: where it is, and the schema that it moves into."""
+
+    source: TableName  # physical
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What moves in one transaction. What is replaced or dropped moves into the archive of its schema."""
+
+    arrivals: tuple[Arrival, ...]
+    drops: tuple[TableName, ...]  # physical, in the target: they leave and nothing replaces them
+    archives: Mapping[str, str]  # schema written to -> schema that keeps what was there
+    owner: str  # role that owns what is new in the target
+    strangers: frozenset[str] = frozenset()  # roles whose grants do not move along
+    untouched: frozenset[str] = frozenset()  # schemas whose views stay on the replaced tables
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """One name of the target and the relations that it stood for before and after, by the server's number."""
+
+    name: TableName  # physical
+    before: int | None  # None: it is new
+    after: int | None  # None: it is gone
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a publication did; ``left_out`` says in words what could not be carried."""
+
+    exchanged: tuple[Exchanged, ...]
+    left_out: tuple[str, ...] = ()
+    attempts: int = 1
+    seconds: float = 0.0  # how long the transaction held its locks
+
+
+class Publisher(Protocol):
+    """Swaps relations between schemas of one database, so that readers see all of it or nothing."""
+
+    def contents(self, schemas: Sequence[str]) -> tuple[TableName, ...]:
+        """Return the relations that would be published from these schemas."""
+        ...
+
+    def find(self, numbers: Sequence[int]) -> Mapping[int, TableName]:
+        """Return where relations are now, by the server's number; what is gone is not among them."""
+        ...
+
+    def publish(
+        self, publication: Publication, *, wait: float, record: Callable[[Published], None], rehearse: bool = False,
+    ) -> Published:  # fmt: skip
+        """Exchange everything in one transaction; what ``record`` writes through the same control commits with it.
+
+        A rehearsal does all of it and rolls back. Raises Refused where something cannot be carried, and Conflict,
+        naming who blocks, where the locks cannot be had within ``wait`` seconds.
+        """
+        ...
+
+    def validate(self, tables: Sequence[TableName]) -> tuple[str, ...]:
+        """Validate the foreign keys of and to tables that a swap left unvalidated; returns what does not hold."""
+        ...
+
+
 # --- the control schema -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How many working kitchens an environment takes."""
+
+    total: int
+    per_person: int
 
 
 class KitchenRecords(Protocol):
     """The kitchens of one environment."""
 
-    def add(self, kitchen: Kitchen) -> None:
-        """Record a new kitchen; a name already there is Conflict."""
+    def add(self, kitchen: Kitchen, *, quota: Quota | None = None) -> None:
+        """Record a new kitchen; the same one there is success, another of that name or branch Conflict.
+
+        The parent must be there and ready (else Conflict); past the quota it is Refused.
+        """
         ...
 
     def get(self, name: str) -> Kitchen | None:
@@ -321,7 +400,10 @@ class KitchenRecords(Protocol):
         ...
 
     def save(self, kitchen: Kitchen, *, expected: State) -> None:
-        """Replace the record of a kitchen; Conflict where its state is no longer the expected one."""
+        """Replace the record of a kitchen; Conflict where its state is no longer the expected one.
+
+        One with kitchens below it does not become DELETING: that is Conflict too.
+        """
         ...
 
     def remove(self, identity: UUID) -> None:
@@ -336,8 +418,12 @@ class JournalRecords(Protocol):
         """Record an operation before its first step."""
         ...
 
+    def claim(self, operation: UUID) -> None:
+        """Take an unfinished operation over; what its earlier holder still marks is Conflict from now on."""
+        ...
+
     def mark(self, operation: UUID, step: str, state: StepState) -> None:
-        """Record the state of a step."""
+        """Record the state of a step; Conflict where another process has taken the operation over."""
         ...
 
     def finish(self, operation: UUID, state: OperationState, *, error: str | None = None) -> None:
@@ -453,6 +539,9 @@ class PantryRecords(Protocol):
 
 class Control(Protocol):
     """State of one environment, in schema ``kitchen_control`` of its warehouse."""
+
+    person: str  # who works here
+    host: str  # on which machine
 
     @property
     def kitchens(self) -> KitchenRecords: ...

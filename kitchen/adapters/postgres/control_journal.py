@@ -1,0 +1,215 @@
+"""The journal, the locks and the audit as rows of the control schema."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import sha256
+from uuid import UUID
+
+from psycopg2 import errors
+
+from kitchen.adapters.postgres.connection import PgSession, connect, translated
+from kitchen.adapters.postgres.sessions import PgSessions
+from kitchen.domain.journal import Operation, OperationState, StepState
+from kitchen.errors import Conflict
+from kitchen.ports import Row
+
+_OPERATION = "id, kind, subject, arguments, state, by, host, pid, version, started_at, ended_at, error"
+
+_LOCK_OPTIONS = (
+    "search_path=pg_catalog",
+    "idle_in_transaction_session_timeout=0",  # the transaction is the lock: it idles as long as the work takes
+    "tcp_keepalives_idle=5", "tcp_keepalives_interval=2", "tcp_keepalives_count=3",  # a host that died holds nothing
+)  # fmt: skip
+
+
+class PgJournal:
+    """The JournalRecords port. What a process says about an operation that another took over is refused."""
+
+    def __init__(self, session: PgSession) -> None:
+        self._session = session
+        self._claims: dict[UUID, int] = {}
+
+    def begin(self, operation: Operation) -> None:
+        """Record an operation before its first step."""
+        self._session.execute(
+            f"INSERT INTO kitchen_control.operation ({_OPERATION}) VALUES ({', '.join(['%s'] * 12)})",
+            [str(operation.id), operation.kind, operation.subject, _json(operation.arguments), operation.state.value,
+             operation.by, operation.host, operation.pid, operation.version, operation.started_at, operation.ended_at,
+             operation.error],
+        )  # fmt: skip
+        self._claims[operation.id] = 1
+
+    def claim(self, operation: UUID) -> None:
+        """Take an unfinished operation over; from now on its earlier holder is refused."""
+        rows = self._session.query(
+            "UPDATE kitchen_control.operation SET claim = claim + 1, state = 'running' "
+            "WHERE id = %s AND state IN ('running', 'stuck') RETURNING claim",
+            [str(operation)],
+        )
+        if not rows:
+            raise Conflict(f"operation {operation} is finished already", hint="kitchen recover")
+        self._claims[operation] = rows[0][0]
+
+    def mark(self, operation: UUID, step: str, state: StepState) -> None:
+        """Record the state of a step; raises Conflict where another process has taken the operation over."""
+        written = self._session.execute(
+            "INSERT INTO kitchen_control.step (operation, name, state) "
+            "SELECT id, %s, %s FROM kitchen_control.operation WHERE id = %s AND claim = %s FOR SHARE "
+            "ON CONFLICT (operation, name) DO UPDATE SET state = excluded.state, changed_at = now()",
+            [step, state.value, str(operation), self._claims.get(operation, 0)],
+        )
+        if written != 1:
+            raise _taken_over(operation)
+
+    def finish(self, operation: UUID, state: OperationState, *, error: str | None = None) -> None:
+        """Record how an operation ended; raises Conflict where another process has taken it over."""
+        written = self._session.execute(
+            "UPDATE kitchen_control.operation SET state = %s, error = %s, "
+            "ended_at = CASE WHEN %s IN ('done', 'undone') THEN now() END WHERE id = %s AND claim = %s",
+            [state.value, error, state.value, str(operation), self._claims.get(operation, 0)],
+        )
+        if written != 1:
+            raise _taken_over(operation)
+
+    def get(self, operation: UUID) -> Operation | None:
+        """Return an operation with its steps, or None."""
+        found = self._where("id = %s", [str(operation)])
+        return found[0] if found else None
+
+    def unfinished(self) -> tuple[Operation, ...]:
+        """Return operations that are running or stuck, oldest first."""
+        return self._where("state IN ('running', 'stuck')", [])
+
+    def _where(self, condition: str, parameters: list[object]) -> tuple[Operation, ...]:
+        steps = "SELECT json_agg(json_build_array(name, state) ORDER BY position) FROM kitchen_control.step"
+        rows = self._session.query(
+            f"SELECT {_OPERATION}, ({steps} WHERE operation = id) FROM kitchen_control.operation "
+            f"WHERE {condition} ORDER BY started_at, id",
+            parameters,
+        )
+        return tuple(_operation(row) for row in rows)
+
+
+class PgLocks:
+    """The Locks port: a row lock, held by an open transaction on a session of its own."""
+
+    def __init__(self, session: PgSession, sessions: PgSessions, *, person: str, host: str) -> None:
+        self._session = session
+        self._sessions = sessions
+        self._person = person
+        self._host = host
+
+    @contextmanager
+    def hold(self, name: str, *, purpose: str) -> Iterator[None]:
+        """Hold a named lock for the block; raises Conflict, naming the holder, where it is taken."""
+        self._session.execute("INSERT INTO kitchen_control.lock VALUES (%s) ON CONFLICT DO NOTHING", [name])
+        holding = connect(
+            self._sessions.administrator(), application=f"kitchen lock {name}: {purpose}", options=_LOCK_OPTIONS
+        )
+        try:
+            holding.connection.autocommit = False
+            self._take(holding, name)
+            self._sign(name, purpose, holding.connection.get_backend_pid())
+            yield
+        finally:
+            holding.close()
+
+    def _take(self, holding: PgSession, name: str) -> None:
+        try:
+            with holding.connection.cursor() as cursor:
+                cursor.execute("SELECT FROM kitchen_control.lock WHERE name = %s FOR UPDATE NOWAIT", [name])
+        except errors.LockNotAvailable:
+            raise Conflict(f"{name!r} is locked{self._holder(name)}", hint="try again in a moment") from None
+
+    def _sign(self, name: str, purpose: str, backend: int) -> None:
+        self._session.execute(
+            "INSERT INTO kitchen_control.lock_holder VALUES (%s, %s, %s, %s, %s, %s, now()) ON CONFLICT (name) "
+            "DO UPDATE SET (person, host, pid, backend, purpose, since) = (excluded.person, excluded.host, "
+            "excluded.pid, excluded.backend, excluded.purpose, excluded.since)",
+            [name, self._person, self._host, os.getpid(), backend, purpose],
+        )
+
+    def _holder(self, name: str) -> str:
+        rows = self._session.query(
+            "SELECT person, host, pid, purpose, to_char(since, 'YYYY-MM-DD HH24:MI:SS TZ') "
+            "FROM kitchen_control.lock_holder WHERE name = %s",
+            [name],
+        )
+        if not rows:
+            return ""
+        person, host, pid, purpose, since = rows[0]
+        return f" by {person} ({purpose}, process {pid} on {host}, since {since})"
+
+
+class PgAudit:
+    """The Audit port: the server numbers, times and chains the entries."""
+
+    def __init__(self, session: PgSession, *, person: str, host: str) -> None:
+        self._session = session
+        self._person = person
+        self._host = host
+
+    def intent(self, action: str, subject: str, detail: Mapping[str, object]) -> None:
+        """Record what is about to be done."""
+        self._append("intent", action, subject, None, detail)
+
+    def outcome(self, action: str, subject: str, result: str, detail: Mapping[str, object]) -> None:
+        """Record how it went."""
+        self._append("outcome", action, subject, result, detail)
+
+    def _append(self, phase: str, action: str, subject: str, result: str | None, detail: Mapping[str, object]) -> None:
+        with translated("audit"):
+            self._session.query(
+                "SELECT kitchen_control.audit_append(%s, %s, %s, %s, %s, %s, %s)",
+                [self._person, self._host, phase, action, subject, result, _json(detail)],
+            )
+
+    def entries(self, limit: int) -> tuple[Mapping[str, object], ...]:
+        """Return the newest entries first."""
+        names = ("position", "at", "login", "person", "host", "phase", "action", "subject", "result", "detail")
+        rows = self._session.query(
+            f"SELECT {', '.join(names)} FROM kitchen_control.audit ORDER BY position DESC LIMIT %s", [limit]
+        )
+        return tuple(dict(zip(names, row, strict=True)) for row in rows)
+
+    def verify(self) -> tuple[int, str | None]:
+        """Return how many entries were checked and what is wrong with the first bad one, if any."""
+        ((chain, head_position, head),) = self._session.query(
+            "SELECT chain, position, hash FROM kitchen_control.audit_head"
+        )
+        previous, count = sha256(str(chain).encode()).hexdigest(), 0
+        rows = self._session.query(
+            "SELECT position, previous, hash, kitchen_control.audit_text(entry) "
+            "FROM kitchen_control.audit AS entry WHERE position <= %s ORDER BY position",
+            [head_position],
+        )
+        for position, said_previous, said, text in rows:
+            count += 1
+            if position != count:
+                return count, f"entry {count} is missing"
+            if said_previous != previous:
+                return count, f"entry {position} does not follow the entry before it"
+            if said != sha256(text.encode()).hexdigest():
+                return count, f"entry {position} was altered"
+            previous = said
+        if (count, previous) != (head_position, head):
+            return count, f"entries after {count} are missing"
+        return count, None
+
+
+def _json(values: Mapping[str, object]) -> str:
+    return json.dumps(dict(values), default=str, ensure_ascii=True)
+
+
+def _taken_over(operation: UUID) -> Conflict:
+    return Conflict(f"operation {operation} was taken over by another command", hint="kitchen recover")
+
+
+def _operation(row: Row) -> Operation:
+    values = dict(zip(_OPERATION.split(", "), row, strict=False))
+    steps = {name: StepState(state) for name, state in row[-1] or ()}
+    return Operation(**{**values, "id": UUID(values["id"]), "state": OperationState(values["state"]), "steps": steps})

@@ -1,0 +1,97 @@
+"""The control schema's migrations: numbered SQL files, each applied once, in order, in a transaction of its own."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+from psycopg2 import errors
+
+from kitchen.adapters.postgres.connection import PgSession, translated
+from kitchen.errors import NotPermitted, Refused
+
+FOLDER = Path(__file__).with_name("migrations")
+
+_FILE = re.compile(r"([0-9]{4})_[a-z_]+\.sql")
+_LOCK_TIMEOUT = "30s"  # somebody else's migration
+
+_FIRST = """
+CREATE SCHEMA kitchen_control;
+REVOKE ALL ON SCHEMA kitchen_control FROM PUBLIC;
+CREATE TABLE kitchen_control.migration (
+    number integer PRIMARY KEY,
+    name text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+REVOKE ALL ON kitchen_control.migration FROM PUBLIC;
+"""
+
+
+@cache
+def migrations() -> dict[int, Path]:
+    """Return our migrations by number, in order."""
+    return {int(path.name[:4]): path for path in sorted(FOLDER.iterdir()) if _FILE.fullmatch(path.name)}
+
+
+def bring_up_to_date(session: PgSession) -> None:
+    """Apply what the database has not yet; one query where it has everything.
+
+    Raises Refused where the database holds migrations that this version does not know.
+    """
+    applied = _applied(session)
+    if applied is None:
+        _begin(session)
+        applied = frozenset()
+    _check_known(applied)
+    for number, path in migrations().items():
+        if number not in applied:
+            _apply(session, number, path)
+
+
+def _applied(session: PgSession) -> frozenset[int] | None:
+    """Return the numbers applied, or None before the first."""
+    try:
+        with session.connection.cursor() as cursor:
+            cursor.execute("SELECT number FROM kitchen_control.migration")
+            return frozenset(number for (number,) in cursor.fetchall())
+    except (errors.UndefinedTable, errors.InvalidSchemaName):
+        return None
+    except errors.InsufficientPrivilege as error:
+        raise NotPermitted("the control schema belongs to another role", hint="kitchen doctor") from error
+
+
+def _begin(session: PgSession) -> None:
+    """Make the schema; where another process does so in this moment, its schema is ours too."""
+    try:
+        with session.connection.cursor() as cursor:
+            cursor.execute(_FIRST)  # several statements in one message are one transaction
+    except (errors.DuplicateSchema, errors.UniqueViolation):
+        pass
+    except errors.InsufficientPrivilege as error:
+        raise NotPermitted(
+            "the provisioner may not make schema kitchen_control in this database",
+            hint="GRANT CREATE ON DATABASE … TO the provisioner",
+        ) from error
+
+
+def _check_known(applied: frozenset[int]) -> None:
+    unknown = sorted(applied - migrations().keys())
+    if unknown:
+        raise Refused(
+            f"the control schema is newer than this kitchen: it has migration {unknown[-1]}, "
+            f"we know up to {max(migrations())}",
+            hint="pip install --upgrade dataops-kitchen",
+        )
+
+
+def _apply(session: PgSession, number: int, path: Path) -> None:
+    with session.transaction():
+        # two processes may find the same migration missing: the second waits here, and then finds it applied
+        session.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
+        session.execute("LOCK TABLE kitchen_control.migration IN SHARE ROW EXCLUSIVE MODE")
+        if session.query("SELECT 1 FROM kitchen_control.migration WHERE number = %s", [number]):
+            return
+        with translated(f"migration {path.stem}"), session.connection.cursor() as cursor:
+            cursor.execute(path.read_text())
+        session.execute("INSERT INTO kitchen_control.migration (number, name) VALUES (%s, %s)", [number, path.stem])
