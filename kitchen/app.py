@@ -39,11 +39,13 @@ def key_home() -> Path:
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "kitchen" / "keys"
 
 
-def create_project(folder: Path) -> Repository:
-    """Make a git repository with branch main in a folder that has none; raises Conflict."""
-    from kitchen.adapters.git import create_repository
+def prepare_repository(folder: Path, *, new: bool) -> Repository:
+    """Return the folder's git repository, made where it is new, with the folder of worktrees ignored."""
+    from kitchen.adapters.git import create_repository, ignore_worktrees, open_repository
 
-    return create_repository(folder)
+    repository = create_repository(folder) if new else open_repository(folder)
+    ignore_worktrees(repository)
+    return repository
 
 
 def commit_project(repository: Repository, message: str) -> None:
@@ -100,7 +102,7 @@ class Services:
             return None
         from kitchen.adapters.docker_engine import DockerEngine
 
-        return DockerEngine()
+        return DockerEngine.from_settings(self.environment.containers.settings)
 
     @cached_property
     def embedded(self) -> EmbeddedPostgres | None:

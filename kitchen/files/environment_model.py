@@ -74,7 +74,13 @@ class NoContainers(Model, frozen=True, tag_field="kind", tag="none"):
 
 
 class DockerContainers(Model, frozen=True, tag_field="kind", tag="docker"):
-    """The Docker engine of the machine that runs recipes."""
+    """The Docker engine of the machine that runs recipes, and what containers may use of it."""
+
+    network: Annotated[str, Meta(pattern=r"^(?!host$)[a-z0-9][a-z0-9_.-]{0,62}$")] = "none"
+    memory: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}[mg]$")] = "1g"
+    cpus: Annotated[float, Meta(gt=0, le=512)] = 1.0
+    processes: Annotated[int, Meta(ge=1, le=100_000)] = 256
+    scratch: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}[mg]$")] = "256m"
 
 
 class ToolchainFile(Model, frozen=True):
