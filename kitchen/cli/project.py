@@ -58,15 +58,15 @@ def _show(folder: Path, scaffold: Scaffold, *, new_repository: bool) -> None:
 
 
 def _make(folder: Path, scaffold: Scaffold, *, new_repository: bool, commit: bool) -> None:
-    from kitchen.app import commit_project, create_project
+    from kitchen.app import commit_project, prepare_repository
 
-    repository = create_project(folder) if new_repository else None
+    repository = prepare_repository(folder, new=new_repository)
     write_scaffold(folder, scaffold)
     for path in scaffold.new:
         step(f"added {path}")
     for path in scaffold.kept:
         step(f"{path} was there and stays as it is")
-    if repository is not None and commit:
+    if commit:
         commit_project(repository, "Begin the project\n\nEnvironments and recipes, as `kitchen init` writes them.\n")
 
 

@@ -19,8 +19,12 @@ def create_repository(folder: Path) -> GitRepository:
     folder.mkdir(parents=True, exist_ok=True)
     # no template: hooks of the machine's own template are not this project's
     GitCommand(folder).run("init", "--quiet", "--initial-branch=main", "--template=")
-    ignore(folder / ".git")
     return GitRepository(folder, folder / ".git")
+
+
+def ignore_worktrees(repository: GitRepository) -> None:
+    """Have git ignore the folder of the kitchens' worktrees, in this clone only."""
+    ignore(repository.common_dir)
 
 
 def first_commit(root: Path, message: str) -> str:
