@@ -197,9 +197,12 @@ class ContainerEngine(Protocol):
 
     def run(
         self, image: str, command: Sequence[str], *, environment: Mapping[str, str], labels: Mapping[str, str],
-        timeout: float | None,
+        timeout: float | None, files: Mapping[str, bytes] | None = None,
     ) -> tuple[int, str]:  # fmt: skip
-        """Return exit status and output; raises Unavailable where no engine answers."""
+        """Return exit status (124: ended by timeout) and output; ``files`` (secrets) are in /run/kitchen, read only.
+
+        Raises Unavailable where no engine answers, NotFound where there is no such image.
+        """
         ...
 
     def remove_all(self, labels: Mapping[str, str]) -> None:
