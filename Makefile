@@ -43,7 +43,7 @@ clean: ## remove the virtual environment and caches (kitchen down first, if a de
 
 lock: ## write requirements.lock anew (needs uv on the path)
 	uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-header --no-annotate \
-		--no-emit-index-url --no-emit-find-links --default-index https://pypi.org/simple \
+		--no-emit-index-url --no-emit-find-links \
 		pyproject.toml --output-file requirements.lock
 
 $(READY): requirements.lock pyproject.toml
