@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from kitchen.operations.services import EmbeddedServer
 from kitchen.ports import RefUpdate, Repository
 
 Say = Callable[[str], None]
+
+_OTHERS_WAIT = 30.0  # seconds
 
 
 class Services(StandingServices, Protocol):
@@ -48,7 +51,7 @@ def bring_up(services: Services, chain: Chain, repository: Repository, *, say: S
         services.embedded.start()
     ensure_branch(repository, chain, environment, say=say)
     services.control.install()
-    ensure_standing(services, say=say)
+    _patiently(lambda: ensure_standing(services, say=say))
     login = services.sessions.administrator()
     embedded = services.embedded
     host, port = embedded.tcp if embedded is not None else (login.host, login.port)
@@ -56,6 +59,20 @@ def bring_up(services: Services, chain: Chain, repository: Repository, *, say: S
         environment.name, environment.branch, host, port, login.database,
         login.host if login.host.startswith("/") else None, services.state_dir if embedded is not None else None,
     )  # fmt: skip
+
+
+def _patiently(make: Callable[[], object]) -> None:
+    """Wait for another command that sets the same environment up: both were asked for the same."""
+    give_up = time.monotonic() + _OTHERS_WAIT
+    while True:
+        try:
+            make()
+        except Conflict:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 def ensure_branch(repository: Repository, chain: Chain, environment: Environment, *, say: Say) -> None:
