@@ -67,6 +67,11 @@ class Services:
         """Return where this environment's embedded services keep their data."""
         return state_home() / self.app.project_id / self.environment.name
 
+    @property
+    def person(self) -> str:
+        """Return who works here."""
+        return self.app.person
+
     @cached_property
     def layout(self) -> Layout:
         """Return how production's schemas lie in this environment."""

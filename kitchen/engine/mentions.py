@@ -30,6 +30,7 @@ class Use(StrEnum):
     DROP = "drop"
     DROP_IF_THERE = "drop if there"
     RENAME_TO = "rename to"
+    QUALIFIER = "qualifier"  # marts.orders.amount: no use by itself, but it must follow its table
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -141,6 +142,8 @@ def _walk(node: exp.Expr, ctes: frozenset[str]) -> Iterator[Mention]:
         inner = ctes | frozenset(names)
     if isinstance(node, exp.Table) and id(node) not in taken and not _is_cte(node, ctes):
         yield from _mention(node, Use.READ)
+    if isinstance(node, exp.Column) and isinstance(node.args.get("db"), exp.Identifier):
+        yield from _qualifier(node)
     for child in _children(node):
         if child is with_ or id(child) in taken:
             continue
@@ -247,6 +250,13 @@ def _mention(table: exp.Table, use: Use, is_view: bool = False, source: Name | N
     yield Mention(
         _name(table), use, table.this.meta["line"], first.meta["start"], table.this.meta["end"] + 1, is_view, source
     )
+
+
+def _qualifier(column: exp.Column) -> Iterator[Mention]:
+    schema, table = column.args["db"], column.args.get("table")
+    if isinstance(table, exp.Identifier) and "start" in schema.meta and "end" in table.meta:
+        name = Name(_fold(schema), _fold(table))
+        yield Mention(name, Use.QUALIFIER, table.meta["line"], schema.meta["start"], table.meta["end"] + 1)
 
 
 def _name(table: exp.Table) -> Name:

@@ -197,12 +197,14 @@ def _draft(recipe: Recipe, node: Node, readings: Sequence[Reading], names: Names
     seen: list[Seen] = []
     for mention in _ours(readings):
         where = _at(recipe, node, mention)
-        verb = "reads" if mention.use is Use.READ else "writes"
+        verb = "reads" if mention.use in (Use.READ, Use.QUALIFIER) else "writes"
         if mention.use is Use.DROP_IF_THERE:
             table = names.place(mention.name, where=where)
         else:
             table = names.get(_full(mention), where=where, said=f"node {node.name!r} {verb}")
         tables[mention] = table
+        if mention.use is Use.QUALIFIER:
+            continue
         source = None if mention.source is None else names.find(mention.source, where=where)
         seen.append(Seen(table, mention.use, where, mention.is_view, source))
     seen += _declared_uses(recipe, node, names)

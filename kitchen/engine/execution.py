@@ -1,0 +1,78 @@
+"""What one run works with: its recipe planned, its kitchen's session and tables, and where it reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+from kitchen.domain.layout import Layer, TableName
+from kitchen.domain.recipe import Node
+from kitchen.engine.checks import Ground
+from kitchen.engine.compile import Places
+from kitchen.engine.plan import Plan
+from kitchen.ports import ContainerEngine, Hydrated, RunRecords, Session, Tables
+
+Say = Callable[[str], None]
+Surroundings = Callable[[Node], AbstractContextManager[Mapping[str, str]]]  # environment variables of a node's program
+
+
+@dataclass(slots=True)
+class Execution:
+    """One run. Its session is opened anew where the server dropped it."""
+
+    run: UUID
+    plan: Plan
+    layer: Layer
+    places: Places
+    tables: Tables
+    records: RunRecords
+    open_session: Callable[[], Session]
+    surroundings: Surroundings
+    folder: Path  # the recipe's own
+    containers: ContainerEngine | None
+    redact: Callable[[str], str]
+    say: Say
+    in_place: bool = False  # a standing kitchen: a node and its tests are one transaction
+    _session: Session | None = field(default=None)
+
+    @property
+    def session(self) -> Session:
+        """Return the session of the kitchen's own login that SQL nodes and tests share."""
+        if self._session is None:
+            self._session = self.open_session()
+        return self._session
+
+    def forget_session(self) -> None:
+        """Close the session; the next use opens another."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def ground(self, where: str) -> Ground:
+        """Return what tests need to know."""
+        return Ground(self.plan.recipe, self.plan.names, self.places, self.plan.parameters, where)
+
+    def hydrate(self, table: TableName, *, with_rows: bool) -> Hydrated | None:
+        """Copy a table from below into the kitchen so that it can be written, and say so."""
+        done = self.tables.hydrate(self.session, self.layer, table, with_rows=with_rows)
+        if done is not None:
+            self.say(
+                f"hydrated {table} from {done.source}" + ("" if with_rows else " (without rows: it is built anew)")
+            )
+            for left in done.left_out:
+                self.say(f"  not carried: {left}")
+            self.refresh()
+        return done
+
+    def refresh(self) -> None:
+        """Look again where every table is."""
+        seen = self.tables.visible(self.session, self.layer)
+        self.places.relations = {relation.logical: relation for relation in seen}
+
+    @property
+    def label(self) -> str:
+        """Return how the database names this run's sessions."""
+        return f"kitchen {self.layer.kitchen.name} {self.plan.recipe.name}"

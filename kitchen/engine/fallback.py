@@ -1,0 +1,62 @@
+"""Which tables a statement meant to write when the server refused it: 42501 carries no name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from kitchen.domain.layout import TableName
+from kitchen.engine.compile import Places
+from kitchen.engine.mentions import Name
+from kitchen.engine.naming import Names
+from kitchen.engine.statements import quoted
+from kitchen.errors import InvalidInput
+from kitchen.ports import Session
+
+_NAME = r'((?:"[^"]+"|\w+)(?:\s*\.\s*(?:"[^"]+"|\w+))?)'
+_WRITES = re.compile(
+    r"\b(?:insert\s+into|update(?:\s+only)?|delete\s+from(?:\s+only)?|truncate(?:\s+table)?(?:\s+only)?|merge\s+into"
+    r"|alter\s+table(?:\s+if\s+exists)?(?:\s+only)?|lock\s+table(?:\s+only)?|copy|cluster"
+    r"|refresh\s+materialized\s+view(?:\s+concurrently)?|drop\s+table(?:\s+if\s+exists)?)\s+" + _NAME,
+    re.IGNORECASE,
+)
+_LOCKS_ROWS = re.compile(r"\bfor\s+(?:no\s+key\s+update|update|key\s+share|share)\b", re.IGNORECASE)
+_READS = re.compile(r"\b(?:from|join)\s+(?:only\s+)?" + _NAME, re.IGNORECASE)
+_CALLED = re.compile(r"\b(\w+)\s*\(")
+
+
+def tables_meant(session: Session, statement: str, names: Names, places: Places) -> tuple[TableName, ...]:
+    """Return the tables below the kitchen that a refused statement, or a function it calls, names as written."""
+    texts = [statement, *_bodies(session, _CALLED.findall(statement))]
+    spoken: list[str] = []
+    for text in texts:
+        spoken += _WRITES.findall(text)
+        if _LOCKS_ROWS.search(text):
+            spoken += _READS.findall(text)
+    found = (_table(text, names, places) for text in spoken)
+    return tuple(dict.fromkeys(table for table in found if table is not None and places.must_hydrate(table)))
+
+
+def _bodies(session: Session, called: Iterable[str]) -> list[str]:
+    folded = {name.lower() for name in called}
+    if not folded:
+        return []
+    listed = ", ".join(quoted(name) for name in sorted(folded))
+    rows = session.query(
+        "SELECT coalesce(prosrc, '') FROM pg_catalog.pg_proc AS f"
+        " JOIN pg_catalog.pg_language AS l ON l.oid = f.prolang AND l.lanname NOT IN ('c', 'internal')"
+        f" WHERE f.proname IN ({listed})"
+    )
+    return [str(row[0]) for row in rows]
+
+
+def _table(text: str, names: Names, places: Places) -> TableName | None:
+    parts = [part.strip() for part in re.findall(r'"[^"]+"|\w+', text)]
+    folded = [part.strip('"') if part.startswith('"') else part.lower() for part in parts]
+    name = Name(folded[0] if len(folded) > 1 else None, folded[-1])
+    if name.schema is not None and name.schema not in names.schemas:
+        return next((table for table in places.relations if str(places.find(table)) == str(name)), None)
+    try:
+        return names.find(name, where="")
+    except InvalidInput:  # in several schemas: any of them may be meant
+        return None

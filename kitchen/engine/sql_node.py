@@ -1,0 +1,74 @@
+"""Runs a SQL node on the kitchen's own session: one transaction, statement by statement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kitchen.engine.compile import compile_reading
+from kitchen.engine.execution import Execution
+from kitchen.engine.fallback import tables_meant
+from kitchen.engine.plan import PlannedNode, shown
+from kitchen.engine.statements import quoted
+from kitchen.errors import KitchenError, NotPermitted
+
+Finish = Callable[[], None]
+
+
+class StatementFailed(KitchenError):
+    """A statement of a node failed; ``text`` is what was sent."""
+
+    def __init__(self, message: str, *, text: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.text = text
+
+
+def run_sql(execution: Execution, planned: PlannedNode, *, timeout: float, finish: Finish) -> int | None:
+    """Run a node and return the rows of its last statement that counts them; ``finish`` is the last in its transaction.
+
+    Where a statement is refused because it writes what lies below, the table is hydrated and the node runs once more.
+    """
+    try:
+        return _attempt(execution, planned, timeout, finish)
+    except StatementFailed as failed:
+        if not isinstance(failed.__cause__, NotPermitted):
+            raise
+        meant = tables_meant(execution.session, failed.text, execution.plan.names, execution.places)
+        for table in meant:
+            execution.hydrate(table, with_rows=True)
+        if not meant:
+            raise _refused(execution, planned, failed) from failed
+    try:
+        return _attempt(execution, planned, timeout, finish)
+    except StatementFailed as failed:
+        if isinstance(failed.__cause__, NotPermitted):
+            raise _refused(execution, planned, failed) from failed
+        raise
+
+
+def _attempt(execution: Execution, planned: PlannedNode, timeout: float, finish: Finish) -> int | None:
+    session, rows = execution.session, None
+    label = quoted(f"{execution.label}/{planned.name}"[:63])
+    with session.transaction():
+        session.execute(f"SET LOCAL application_name = {label}; SET LOCAL statement_timeout = {int(timeout * 1000)}")
+        for reading in planned.readings:
+            text = compile_reading(reading, planned.tables, execution.places)
+            try:
+                count = session.execute(text)
+            except KitchenError as wrong:
+                where = f"{shown(execution.plan.recipe, planned.node.source or '')}:{reading.statement.line}"
+                said = wrong.message.removeprefix("statement: ")
+                raise StatementFailed(f"{where}: {said}", text=reading.statement.text, hint=wrong.hint) from wrong
+            rows = count if count >= 0 else rows
+        finish()
+    if any(reading.leaves_settings for reading in planned.readings):
+        session.execute("DISCARD ALL")  # nothing that one node set reaches the next
+    return rows
+
+
+def _refused(execution: Execution, planned: PlannedNode, failed: StatementFailed) -> KitchenError:
+    below = sorted(str(table) for table in planned.touches.reads if execution.places.must_hydrate(table))
+    tables = " ".join(below) or "TABLE"
+    return NotPermitted(
+        f"{failed.message}: something that the statement writes is not the kitchen's own",
+        hint=f"kitchen hydrate {tables} -k {execution.layer.kitchen.name}, or {planned.name}: {{writes: [...]}}",
+    )
