@@ -1,0 +1,74 @@
+"""Whole projects for acceptance tests, and a way to look into their servers that no kitchen command has."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from kitchen.adapters.embedded.postgres import EmbeddedPostgres
+from kitchen.adapters.postgres.connection import PgSession, connect
+from kitchen.adapters.secret_file import FileSecretStore
+from tests.conftest import _home
+from tests.support import Project
+
+Look = Callable[[Project, str], AbstractContextManager[PgSession]]
+
+
+@contextmanager
+def looking(project: Project, environment: str) -> Iterator[PgSession]:
+    """Open a superuser's session on one environment's server: it sees what is really there."""
+    identity = (project.root / ".git" / "kitchen" / "id").read_text().strip()
+    folder = project.home / identity / environment
+    secrets = FileSecretStore(folder / "secrets", project.home / "keys" / f"{identity}.key")
+    superuser = EmbeddedPostgres(folder / "postgres", environment, secrets).superuser()
+    with connect(superuser, application="acceptance test") as session:
+        yield session
+
+
+@pytest.fixture
+def look() -> Look:
+    """Return the opener of superuser sessions."""
+    return looking
+
+
+class Demo(Project):
+    """A project that ``kitchen demo`` has made, with everything that was shown meanwhile."""
+
+    told: str
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """Return a project that ``kitchen demo`` has made in a folder that only its owner may enter."""
+    above = tmp_path_factory.mktemp("demo")
+    above.chmod(0o700)
+    home = _home()
+    made = Demo(above / "demo", home)
+    try:
+        played = made.kitchen("demo", str(made.root), cwd=above, timeout=600)
+        made.told = played.stdout + played.stderr
+        yield made
+    finally:
+        made.stop()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def bare(project: Project) -> Project:
+    """Return a project without the example's recipe and with an empty masking file."""
+    shutil.rmtree(project.root / "recipes")
+    (project.root / "recipes").mkdir()
+    (project.root / "environments" / "masking.yaml").write_text("tables: {}\n")
+    project.commit("nothing of the shop")
+    project.git("branch", "-f", "dev", "main")
+    return project
+
+
+def pagila() -> Path | None:
+    """Return the real database beside the repository, if it is there."""
+    found = Path(__file__).resolve().parents[3] / "shared" / "data" / "pagila.sql"
+    return found if found.exists() else None
