@@ -17,7 +17,7 @@ def administrator_of(environment: Environment, secrets: SecretStore) -> Credenti
     if kept is None or "password" not in kept:
         raise NotPermitted(
             f"the provisioner's credentials of {environment.name!r} are not readable here",
-            hint=f"kitchen secret set {PROVISIONER_PATH} user=… password=… -e {environment.name}",
+            hint=f"kitchen secret set {PROVISIONER_PATH} user password -e {environment.name}",
         )
     settings = environment.warehouse.settings
     return Credentials(
