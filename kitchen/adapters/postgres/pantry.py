@@ -1,0 +1,218 @@
+"""Makes, opens and drops versions of the pantry on the server of an environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from kitchen.adapters.postgres.connection import PgSession, connect
+from kitchen.adapters.postgres.pantry_copy import Relay, copy_all
+from kitchen.adapters.postgres.sessions import PgSessions
+from kitchen.adapters.postgres.source import PgSnapshot, read_catalogue
+from kitchen.adapters.postgres.structure import (
+    Statement,
+    Structure,
+    finish_statements,
+    read_structure,
+    sequence_statements,
+    table_statements,
+    type_conflicts,
+    type_statements,
+)
+from kitchen.adapters.postgres.structure_text import literal, qualified, quote
+from kitchen.domain.catalogue import Catalogue
+from kitchen.domain.kitchen import pantry_reader_role
+from kitchen.domain.layout import Layout, TableName
+from kitchen.errors import Conflict, KitchenError, Refused
+from kitchen.ports import CopyJob, Row
+
+_DROP_BATCH = 200  # tables: each takes a lock, and locks are few
+
+_OUTSIDE = """
+SELECT DISTINCT n.nspname || '.' || v.relname FROM pg_depend d
+JOIN pg_rewrite w ON w.oid = d.objid AND d.classid = 'pg_rewrite'::regclass
+JOIN pg_class v ON v.oid = w.ev_class JOIN pg_namespace n ON n.oid = v.relnamespace
+JOIN pg_class t ON t.oid = d.refobjid AND d.refclassid = 'pg_class'::regclass
+JOIN pg_namespace m ON m.oid = t.relnamespace
+WHERE m.nspname = ANY(%s) AND n.nspname <> ALL(%s) ORDER BY 1
+"""
+
+
+class PgPantryStore:
+    """The PantryStore port. Everything made carries the version's mark; nothing without it is dropped."""
+
+    def __init__(self, sessions: PgSessions, layout: Layout, environment: str) -> None:
+        self._sessions = sessions
+        self._layout = layout
+        self._environment = environment
+
+    def make(self, version: int, snapshot: PgSnapshot) -> tuple[Structure, tuple[str, ...]]:
+        """Make the group role, types and bare tables of a version; return the source's structure and what is left out.
+
+        Raises Refused where a type of the source has changed so that tables of two versions would not join.
+        """
+        structure = read_structure(snapshot.session, snapshot.schemas)
+        with self._open() as session, session.transaction():
+            session.execute("SET LOCAL statement_timeout = '10min'")
+            self._make_schemas(session, version)
+            existing = read_structure(session, list(self._types().values()))
+            if conflicts := type_conflicts(structure, self._types(), existing):
+                raise Refused(
+                    f"types of the source have changed incompatibly: {'; '.join(conflicts)}",
+                    hint="kitchens made on older versions still use them: delete those kitchens first",
+                )
+            _run(session, type_statements(structure, self._types(), existing))
+            _run(session, table_statements(structure, self._tables(version), self._types()))
+        return structure, structure.left_out
+
+    def copy(
+        self, version: int, snapshot: PgSnapshot, jobs: Sequence[CopyJob], *, workers: int,
+        report: Callable[[int, int], None],
+    ) -> Mapping[TableName, int]:  # fmt: skip
+        """Stream masked rows into the version's tables and return the rows of each logical table."""
+        relay = Relay(snapshot.credentials, snapshot.id, self._sessions.administrator())
+        placed = [(job, self.place(version, job.table)) for job in jobs]
+        return copy_all(relay, placed, workers=workers, report=report)
+
+    def finish(self, version: int, structure: Structure) -> None:
+        """Add indexes, constraints, views and comments, bring sequences forward, gather statistics, open it for reading."""
+        with self._open() as session:
+            with session.transaction():
+                session.execute("SET LOCAL maintenance_work_mem = '256MB'")
+                _run(session, finish_statements(
+                    structure, self._tables(version), self._types(), security_invoker=True,
+                ))  # fmt: skip
+                _run(session, sequence_statements(structure, self._tables(version)))
+            for table in structure.tables:
+                session.execute(f"ANALYZE {qualified(self.place(version, table.name))}")
+            with session.transaction():
+                self._grant(session, version)
+
+    def query(self, statement: str) -> list[Row]:
+        """Return the rows of a read-only statement of a leak check."""
+        with self._open() as session, session.transaction():
+            session.execute("SET TRANSACTION READ ONLY")
+            return session.query(statement)
+
+    def catalogue(self, version: int) -> Catalogue:
+        """Return the tables of a version under their logical names; raises NotFound."""
+        with self._open() as session:
+            found = read_catalogue(session, self.schemas(version))
+        logical = {self._layout.pantry(version, name): name for name in self._layout.logical}
+        return _under(found, logical)
+
+    def exists(self, version: int) -> bool:
+        """Say whether a version's schemas are there and bear its mark."""
+        with self._open() as session:
+            return len(self._marked(session, version)) == len(self._layout.logical)
+
+    def drop(self, version: int) -> None:
+        """Drop a version whole; absent is success. Raises Conflict where kitchens' views still read it."""
+        with self._open() as session:
+            schemas = self._marked(session, version)
+            if users := session.query(_OUTSIDE, [schemas, schemas]):
+                named = ", ".join(row[0] for row in users)
+                raise Conflict(f"pantry v{version} is still read by {named}", hint="kitchen update rebinds them")
+            self._drop_tables(session, schemas)
+            for schema in schemas:
+                session.execute(f"DROP SCHEMA IF EXISTS {quote(schema)} CASCADE")
+            self._drop_role(session, version)
+
+    def schemas(self, version: int) -> tuple[str, ...]:
+        """Return the physical schemas of a version."""
+        return tuple(self._layout.pantry(version, logical) for logical in self._layout.logical)
+
+    def place(self, version: int, table: TableName) -> TableName:
+        """Return where a logical table is in a version."""
+        return TableName(self._layout.pantry(version, table.schema), table.name)
+
+    def _open(self) -> PgSession:
+        return connect(
+            self._sessions.administrator(), application="kitchen: pantry",
+            options=["search_path=pg_catalog", "lock_timeout=30s"],
+        )  # fmt: skip
+
+    def _tables(self, version: int) -> dict[str, str]:
+        return {logical: self._layout.pantry(version, logical) for logical in self._layout.logical}
+
+    def _types(self) -> dict[str, str]:
+        return {logical: self._layout.types(logical) for logical in self._layout.logical}
+
+    def _mark(self, version: int) -> str:
+        return f"kitchen pantry v{version} of {self._environment}"
+
+    def _make_schemas(self, session: PgSession, version: int) -> None:
+        role = quote(pantry_reader_role(self._environment, version))
+        mark = literal(self._mark(version))
+        session.execute(f"CREATE ROLE {role} NOLOGIN NOINHERIT")
+        session.execute(f"COMMENT ON ROLE {role} IS {mark}")
+        for schema in self._types().values():
+            session.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
+        for schema in self.schemas(version):
+            session.execute(f"CREATE SCHEMA {quote(schema)}")
+            session.execute(f"COMMENT ON SCHEMA {quote(schema)} IS {mark}")
+
+    def _grant(self, session: PgSession, version: int) -> None:
+        role = quote(pantry_reader_role(self._environment, version))
+        for schema in self.schemas(version):
+            session.execute(f"GRANT USAGE ON SCHEMA {quote(schema)} TO {role}")
+            session.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {quote(schema)} TO {role}")
+            session.execute(f"GRANT SELECT ON ALL SEQUENCES IN SCHEMA {quote(schema)} TO {role}")
+            session.execute(f"GRANT EXECUTE ON ALL ROUTINES IN SCHEMA {quote(schema)} TO {role}")
+        for schema in self._types().values():
+            session.execute(f"GRANT USAGE ON SCHEMA {quote(schema)} TO {role}")
+            session.execute(f"GRANT EXECUTE ON ALL ROUTINES IN SCHEMA {quote(schema)} TO {role}")
+
+    def _marked(self, session: PgSession, version: int) -> list[str]:
+        rows = session.query(
+            "SELECT nspname FROM pg_namespace WHERE nspname = ANY(%s) AND obj_description(oid, 'pg_namespace') = %s",
+            [list(self.schemas(version)), self._mark(version)],
+        )
+        return [row[0] for row in rows]
+
+    def _drop_tables(self, session: PgSession, schemas: Sequence[str]) -> None:
+        """Drop many tables in batches: one statement for a thousand would need more locks than a server has."""
+        while True:
+            rows = session.query(
+                "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+                " WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p') LIMIT %s",
+                [list(schemas), _DROP_BATCH],
+            )
+            if len(rows) < _DROP_BATCH:
+                return
+            names = ", ".join(qualified(TableName(*row)) for row in rows)
+            session.execute(f"DROP TABLE IF EXISTS {names} CASCADE")
+
+    def _drop_role(self, session: PgSession, version: int) -> None:
+        name = pantry_reader_role(self._environment, version)
+        rows = session.query(
+            "SELECT 1 FROM pg_roles WHERE rolname = %s AND shobj_description(oid, 'pg_authid') = %s",
+            [name, self._mark(version)],
+        )
+        if not rows:
+            return
+        for schema in self._types().values():
+            if session.query("SELECT 1 FROM pg_namespace WHERE nspname = %s", [schema]):
+                session.execute(f"REVOKE ALL ON ALL ROUTINES IN SCHEMA {quote(schema)} FROM {quote(name)}")
+                session.execute(f"REVOKE ALL ON SCHEMA {quote(schema)} FROM {quote(name)}")
+        session.execute(f"DROP ROLE {quote(name)}")
+
+
+def _run(session: PgSession, statements: Sequence[Statement]) -> None:
+    for statement in statements:
+        try:
+            session.execute(statement.sql)
+        except KitchenError as error:
+            raise type(error)(f"{statement.what}: {error.message}", hint=error.hint) from error
+
+
+def _under(catalogue: Catalogue, logical: Mapping[str, str]) -> Catalogue:
+    """Return a catalogue whose tables and keys speak of logical schemas."""
+    def named(table: TableName) -> TableName:
+        return TableName(logical.get(table.schema, table.schema), table.name)
+
+    return Catalogue(
+        tuple(replace(table, name=named(table.name)) for table in catalogue.tables),
+        tuple(replace(key, table=named(key.table), to=named(key.to)) for key in catalogue.foreign_keys),
+        catalogue.left_out,
+    )

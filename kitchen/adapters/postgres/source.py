@@ -1,0 +1,188 @@
+"""Reads a source: its tables and their columns, inside one read-only moment of the server."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
+
+from kitchen.adapters.postgres.connection import PgSession, connect
+from kitchen.adapters.postgres.sessions import PgSessions
+from kitchen.adapters.postgres.source_samples import sample
+from kitchen.domain.catalogue import Catalogue, Evidences, ForeignKey, SourceColumn, SourceTable
+from kitchen.domain.connection import Credentials
+from kitchen.domain.layout import TableName
+from kitchen.errors import NotFound, NotPermitted
+from kitchen.ports import Row
+
+_TABLES = """
+SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltuples::bigint, c.relpages, c.relrowsecurity,
+    has_table_privilege(c.oid, 'SELECT')
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition AND c.relpersistence <> 't'
+    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+ORDER BY n.nspname, c.relname
+"""
+
+# A domain over a domain over an array: walk down to the type that holds the values.
+_COLUMNS = """
+WITH RECURSIVE below (oid, first, typmod, notnull, checked) AS (
+    SELECT t.oid, t.oid, -1, false, false FROM pg_type t
+    UNION ALL
+    SELECT t.typbasetype, b.first, t.typtypmod, b.notnull OR t.typnotnull,
+        b.checked OR EXISTS (SELECT FROM pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c')
+    FROM below b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype = 'd'
+)
+SELECT a.attrelid, a.attname, format_type(a.atttypid, a.atttypmod), e.typname, e.typcategory, e.oid <> t.oid,
+    CASE WHEN e.typname IN ('varchar', 'bpchar') AND greatest(a.atttypmod, b.typmod) > 4
+        THEN greatest(a.atttypmod, b.typmod) - 4 END,
+    a.attnotnull OR b.notnull, a.attgenerated <> '', b.checked
+FROM pg_attribute a JOIN below b ON b.first = a.atttypid JOIN pg_type t ON t.oid = b.oid AND t.typtype <> 'd'
+JOIN pg_type e ON e.oid = CASE WHEN t.typelem <> 0 AND t.typcategory = 'A' THEN t.typelem ELSE t.oid END
+WHERE a.attrelid = ANY(%s) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum
+"""
+
+_UNIQUES = """
+SELECT i.indrelid, i.indisprimary, ARRAY(SELECT a.attname::text FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(n, o)
+    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.n
+    WHERE k.o <= i.indnkeyatts ORDER BY k.o)
+FROM pg_index i WHERE i.indrelid = ANY(%s) AND i.indisunique ORDER BY i.indexrelid
+"""
+
+_CHECKS = """
+SELECT conrelid, conname, pg_get_expr(conbin, conrelid) FROM pg_constraint
+WHERE conrelid = ANY(%s) AND contype = 'c' ORDER BY conname
+"""
+
+_FOREIGN_KEYS = """
+SELECT f.nspname, t.relname, g.nspname, r.relname,
+    ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY u(n, o)
+        JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.n ORDER BY u.o),
+    ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY u(n, o)
+        JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.n ORDER BY u.o)
+FROM pg_constraint k JOIN pg_class t ON t.oid = k.conrelid JOIN pg_namespace f ON f.oid = t.relnamespace
+JOIN pg_class r ON r.oid = k.confrelid JOIN pg_namespace g ON g.oid = r.relnamespace
+WHERE k.contype = 'f' AND k.conparentid = 0 AND k.conrelid = ANY(%s) ORDER BY k.oid
+"""
+
+# Keys of single partitions bind columns together just as those of whole tables do.
+_PARTITION_KEYS = _FOREIGN_KEYS.replace(
+    "FROM pg_constraint k JOIN pg_class t ON t.oid = k.conrelid",
+    "FROM pg_constraint k JOIN pg_class t ON t.oid = pg_partition_root(k.conrelid)",
+).replace("k.conrelid = ANY(%s)", "t.oid = ANY(%s) AND k.conrelid <> t.oid")
+
+_VECTORS = """
+SELECT t.tgrelid, encode(t.tgargs, 'escape') FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+WHERE t.tgrelid = ANY(%s) AND p.proname = 'tsvector_update_trigger' AND NOT t.tgisinternal
+"""
+
+
+class PgSource:
+    """A source's schemas as they lie on its own server."""
+
+    def __init__(self, sessions: PgSessions, schemas: Sequence[str]) -> None:
+        self._sessions = sessions
+        self.schemas = tuple(schemas)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[PgSnapshot]:
+        """Hold one moment of the source for the block, without writing anything there."""
+        credentials = self._sessions.administrator()
+        session = open_reader(credentials)
+        try:
+            yield PgSnapshot(session, credentials, self.schemas)
+        finally:
+            session.close()
+
+
+class PgSnapshot:
+    """One REPEATABLE READ transaction; rows that row security would hide are an error, never left out in silence."""
+
+    def __init__(self, session: PgSession, credentials: Credentials, schemas: tuple[str, ...]) -> None:
+        self.session = session
+        self.credentials = credentials
+        self.schemas = schemas
+        self.id, self.taken_at, self.server = session.query(
+            "SELECT pg_export_snapshot(), now(), current_setting('server_version')"
+        )[0]
+
+    def query(self, statement: str) -> list[Row]:
+        """Return the rows of a statement at this moment."""
+        return self.session.query(statement)
+
+    def catalogue(self) -> Catalogue:
+        """Return the tables of the source; raises NotFound or NotPermitted where they cannot be read."""
+        return read_catalogue(self.session, self.schemas)
+
+    def evidence(self, catalogue: Catalogue, tables: Collection[TableName] | None = None) -> Evidences:
+        """Return what samples of the columns look like; only counts leave the server."""
+        return sample(self.session, [t for t in catalogue.tables if tables is None or t.name in tables])
+
+
+def open_reader(credentials: Credentials, *, snapshot: str | None = None, settings: Sequence[str] = ()) -> PgSession:
+    """Open a read-only session on a source, at a moment that another session holds where one is given."""
+    options = ["search_path=pg_catalog", "row_security=off", "statement_timeout=0", "extra_float_digits=1", *settings]
+    options += ["datestyle=ISO", "intervalstyle=postgres", "bytea_output=hex", "jit=off"]
+    session = connect(credentials, application="kitchen: pantry", options=options)
+    session.connection.set_session(
+        isolation_level=ISOLATION_LEVEL_REPEATABLE_READ, readonly=True, autocommit=False
+    )  # fmt: skip
+    if snapshot is not None:
+        session.execute("SET TRANSACTION SNAPSHOT %s", [snapshot])
+    return session
+
+
+def read_catalogue(session: PgSession, schemas: Sequence[str]) -> Catalogue:
+    """Return the tables of some schemas at the session's moment."""
+    wanted = list(schemas)
+    there = {row[0] for row in session.query("SELECT nspname FROM pg_namespace WHERE nspname = ANY(%s)", [wanted])}
+    if missing := [schema for schema in wanted if schema not in there]:
+        raise NotFound(f"the source has no schema {', '.join(missing)}", hint="kitchen doctor")
+    rows = session.query(_TABLES, [wanted])
+    unreadable = [f"{row[1]}.{row[2]}" for row in rows if not row[7]]
+    if unreadable:
+        raise NotPermitted(f"the provisioner may not read {', '.join(unreadable)}", hint="kitchen doctor")
+    left_out = tuple(f"{row[1]}.{row[2]}: a foreign table" for row in rows if row[3] == "f")
+    rows = [row for row in rows if row[3] != "f"]
+    oids = [row[0] for row in rows]
+    columns, uniques, primary, checks = _columns(session, oids), defaultdict(list), {}, defaultdict(dict)
+    for oid, is_primary, names in session.query(_UNIQUES, [oids]):
+        uniques[oid].append(tuple(names))
+        if is_primary:
+            primary[oid] = tuple(names)
+    for oid, name, definition in session.query(_CHECKS, [oids]):
+        checks[oid][name] = definition
+    tables = tuple(
+        SourceTable(
+            name=TableName(row[1], row[2]), physical=TableName(row[1], row[2]), columns=tuple(columns[row[0]]),
+            partitioned=row[3] == "p", primary_key=primary.get(row[0], ()), uniques=tuple(uniques[row[0]]),
+            checks=dict(checks[row[0]]), rows=max(row[4], 0), pages=row[5], row_security=row[6],
+        )
+        for row in rows
+    )  # fmt: skip
+    keys = [ForeignKey(TableName(*r[0:2]), tuple(r[4]), TableName(*r[2:4]), tuple(r[5]))
+            for query in (_FOREIGN_KEYS, _PARTITION_KEYS) for r in session.query(query, [oids])]  # fmt: skip
+    return Catalogue(tables, tuple(dict.fromkeys(keys)), left_out)
+
+
+def _columns(session: PgSession, oids: list[int]) -> dict[int, list[SourceColumn]]:
+    vectors: dict[tuple[int, str], tuple[str, tuple[str, ...]]] = {}
+    for oid, arguments in session.query(_VECTORS, [oids]):
+        target, config, *sources = str(arguments).split("\\000")[:-1]
+        vectors[oid, target] = (config, tuple(sources))
+    found: dict[int, list[SourceColumn]] = defaultdict(list)
+    for row in session.query(_COLUMNS, [oids]):
+        config, sources = vectors.get((row[0], row[1]), (None, ()))
+        found[row[0]].append(_column(row, config, sources))
+    return found
+
+
+def _column(row: Row, config: str | None, sources: tuple[str, ...]) -> SourceColumn:
+    details: dict[str, Any] = dict(
+        zip(("name", "type", "base", "category", "is_array", "max_length", "not_null", "generated", "domain_checks"),
+            row[1:], strict=True)
+    )  # fmt: skip
+    return SourceColumn(**details, tsvector_of=sources, tsvector_config=config)

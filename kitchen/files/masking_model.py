@@ -1,0 +1,42 @@
+"""What environments/masking.yaml may say."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from kitchen.files.loader import Model
+
+Mask = Literal[
+    "keep", "blank", "const", "hash", "first_name", "last_name", "full_name", "email", "phone", "street", "city",
+    "postcode", "region", "country", "address", "company", "card", "iban", "national_id", "ip", "mac", "url",
+    "user_name", "date", "number", "permute", "text", "json", "each", "shuffle", "sql", "recompute", "drop",
+]  # fmt: skip
+
+
+class DecisionFile(Model):
+    """One column's decision."""
+
+    mask: Mask
+    why: str | None = None
+    subject: str | None = None
+    proposed: bool = False
+    type: str | None = None
+    domain: str | None = None
+    value: str | int | float | bool | None = None
+    length: int | None = None
+    to: Literal["year", "month", "shift"] | None = None
+    days: int | None = None
+    round: float | None = None
+    bucket: float | None = None
+    noise: float | None = None
+    paths: list[str] | None = None
+    of: DecisionFile | None = None
+    sql: str | None = None
+
+
+class MaskingFile(Model):
+    """The whole file. In a table, a mapping decides a column; ``rows`` and ``where`` as text say which rows come."""
+
+    tables: dict[str, dict[str, DecisionFile | str]] = {}
+    patterns: dict[str, DecisionFile] = {}
+    references: dict[str, str] = {}

@@ -1,0 +1,197 @@
+"""Proposes a decision for a column, from its name and from what its values look like. Unknown is never kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from kitchen.domain.catalogue import NO_EVIDENCE, Catalogue, ColumnName, Evidence, Evidences, SourceColumn, SourceTable
+from kitchen.domain.layout import TableName
+from kitchen.domain.masking import Decision, MaskKind, Policy
+from kitchen.errors import KitchenError
+from kitchen.masking import fits, words
+from kitchen.masking.domains import components
+
+_MOSTLY = 0.5
+_SOMETIMES = 0.02  # one e-mail address among fifty notes makes the notes personal
+_CODES = 50  # a code list has at most so many values
+
+
+def propose(catalogue: Catalogue, policy: Policy, evidences: Evidences) -> Mapping[TableName, Mapping[str, Decision]]:
+    """Return a proposal for every undecided column. Both ends of a foreign key get the same one."""
+    domains = components(catalogue, policy)
+    found: dict[TableName, dict[str, Decision]] = {}
+    shared: dict[str, Decision] = {}
+    for table in catalogue.tables:  # columns that others refer to decide for those that refer to them
+        for column in table.columns:
+            domain = domains.get((table.name, column.name))
+            decided = policy.decided(table.name, column.name)
+            if domain is not None and decided is not None:
+                shared.setdefault(domain, replace(decided.decision, subject=None, proposed=True))
+    for table in sorted(catalogue.tables, key=lambda t: _refers_only(catalogue, t)):
+        for column in table.columns:
+            if policy.decided(table.name, column.name) is not None:
+                continue
+            domain = domains.get((table.name, column.name))
+            if domain is not None and domain in shared:
+                decision = shared[domain]
+            else:
+                evidence = evidences.get((table.name, column.name), NO_EVIDENCE)
+                decision = replace(_proposal(catalogue, table, column, evidence), proposed=True)
+                if domain is not None:
+                    decision = shared.setdefault(domain, replace(decision, subject=None))
+            found.setdefault(table.name, {})[column.name] = decision
+    order = {column: n for table in catalogue.tables for n, column in enumerate([c.name for c in table.columns])}
+    return {name: dict(sorted(columns.items(), key=lambda item: order[item[0]])) for name, columns in found.items()}
+
+
+def _refers_only(catalogue: Catalogue, table: SourceTable) -> bool:
+    return not any(key.to == table.name for key in catalogue.foreign_keys)
+
+
+def _proposal(catalogue: Catalogue, table: SourceTable, column: SourceColumn, evidence: Evidence) -> Decision:
+    """Return the first proposal that the column can take."""
+    for decision in _wishes(catalogue, table, column, evidence):
+        if fits.complaint(catalogue, table, column, decision, evidence) is None:
+            return decision
+    raise KitchenError(f"{table.name}.{column.name}: no mask fits {column.type}", hint="decide it in masking.yaml")
+
+
+def _wishes(catalogue: Catalogue, table: SourceTable, column: SourceColumn, evidence: Evidence) -> tuple[Decision, ...]:
+    if column.generated or column.base == "tsvector":
+        return Decision(MaskKind.RECOMPUTE), *_last_resorts(column)
+    keyed = catalogue.refers(table.name, column.name) or catalogue.referred(table.name, column.name)
+    kind = None if column.category in "BE" and not column.is_array else _personal(table, column, evidence)
+    if kind is not None:
+        return *_of_kind(kind, table, column), *_last_resorts(column)
+    kept = _reason_to_keep(table, column, evidence, keyed)
+    if kept is not None:
+        return (Decision(MaskKind.KEEP, why=kept),)
+    return _unknown(table, column)
+
+
+def _personal(table: SourceTable, column: SourceColumn, evidence: Evidence) -> MaskKind | None:
+    """Return what kind of personal data a column holds: by its values where they say so, else by its name."""
+    by_name = words.kind_of(table.name.name, column.name)
+    by_content = _by_content(evidence, by_name) if not column.is_array or column.category == "S" else None
+    if column.category == "D":
+        born = evidence.share("birth") > 0.8 and evidence.distinct > 20 and not words.is_event(column.name)
+        return MaskKind.DATE if by_name is MaskKind.DATE or born else None
+    if column.base in ("json", "jsonb", "xml"):
+        return MaskKind.BLANK
+    if column.category == "N":
+        return by_name if by_name in words.NUMERIC_KINDS else (by_content if by_content is MaskKind.CARD else None)
+    if column.base in ("inet", "cidr"):
+        return MaskKind.IP
+    if column.base in ("macaddr", "macaddr8"):
+        return MaskKind.MAC
+    if column.category != "S":
+        return by_name if by_name is MaskKind.BLANK else None
+    if by_name is MaskKind.DATE:
+        return MaskKind.BLANK  # a date as text has no mask of its own
+    return by_content or by_name
+
+
+def _by_content(evidence: Evidence, by_name: MaskKind | None) -> MaskKind | None:
+    found = evidence.share
+    for shape, kind in (
+        ("iban", MaskKind.IBAN), ("card", MaskKind.CARD), ("mac", MaskKind.MAC), ("ip", MaskKind.IP),
+        ("national_id", MaskKind.NATIONAL_ID),
+    ):  # fmt: skip
+        if found(shape) > _MOSTLY:
+            return kind
+    if found("email") > _MOSTLY and found("sentence") < _MOSTLY:
+        return MaskKind.EMAIL
+    if max(found(shape) for shape in ("email", "card", "iban", "national_id")) > _SOMETIMES:
+        return by_name if by_name in (MaskKind.BLANK, MaskKind.HASH) else MaskKind.TEXT
+    if by_name is not None:
+        return None
+    if found("url") > _MOSTLY:
+        return MaskKind.URL
+    if found("phone") > _MOSTLY and found("date") < _MOSTLY:
+        return MaskKind.PHONE
+    if found("street") > _MOSTLY:
+        return MaskKind.STREET
+    if found("known_name") > 0.2:
+        return MaskKind.FULL_NAME if found("person") > _MOSTLY else MaskKind.LAST_NAME
+    return MaskKind.TEXT if found("sentence") > _MOSTLY else None
+
+
+def _of_kind(kind: MaskKind, table: SourceTable, column: SourceColumn) -> tuple[Decision, ...]:
+    subject = words.subject_of(table, column) if kind in words.OF_A_PERSON else None
+    if kind is MaskKind.DATE:
+        return Decision(kind, subject=subject, to="shift", days=365), Decision(kind, to="year")
+    if kind is MaskKind.NUMBER:
+        return (Decision(kind, noise=0.2),)
+    wishes = [Decision(kind, subject=subject)] if subject else []
+    return *wishes, Decision(kind)
+
+
+def _reason_to_keep(table: SourceTable, column: SourceColumn, evidence: Evidence, keyed: bool) -> str | None:
+    """Return why a column's values may stay, where that is recognised; there is no default."""
+    category, name = column.category, column.name
+    if column.is_array:
+        return None
+    if category == "B":
+        return "yes or no"
+    if category == "E":
+        return "one of a fixed list"
+    if category == "D" and column.base in ("date", "timestamp", "timestamptz"):
+        return "when something happened"
+    whole = column.base in ("int2", "int4", "int8", "uuid")
+    if whole and (keyed or column.name in table.primary_key or (table.is_unique(name) and words.is_key(name))):
+        return "surrogate key"
+    if whole and column.base != "uuid" and words.is_key(name) and name.lower() not in ("id_number", "idno"):
+        return "refers to a surrogate key"
+    if category == "N" and (reason := words.measure(name)):
+        return reason
+    if column.base in ("interval", "time") and category in "TD":
+        return "a duration or time of day"
+    if column.is_text and fits.listed_by_check(table, column):
+        return "one of a fixed list"
+    if column.is_text and words.is_code(name) and _is_code_list(evidence, table):
+        return f"code list of {evidence.distinct} values"
+    if column.is_text and words.is_country(name) and evidence.longest <= 60:
+        return "a country is too coarse to single anybody out"
+    return None
+
+
+def _is_code_list(evidence: Evidence, table: SourceTable) -> bool:
+    few = evidence.distinct <= _CODES and evidence.share("code") > 0.95 and evidence.longest <= 24
+    repeated = evidence.filled >= 5 * evidence.distinct or evidence.longest <= 3
+    return 0 < evidence.filled and few and repeated and evidence.share("known_name") < 0.1
+
+
+def _unknown(table: SourceTable, column: SourceColumn) -> tuple[Decision, ...]:
+    text: tuple[Decision, ...] = ()
+    if column.category == "S" and not column.is_array:
+        unique = table.in_unique(column.name)
+        text = (Decision(MaskKind.HASH),) if unique else (Decision(MaskKind.TEXT), Decision(MaskKind.HASH))
+    if column.category == "N" and not column.is_array:
+        unique = table.in_unique(column.name)
+        text = (Decision(MaskKind.PERMUTE),) if unique else (Decision(MaskKind.NUMBER, noise=0.2),)
+    if column.base == "uuid" and not column.is_array:
+        text = (Decision(MaskKind.HASH),)
+    return *text, *_last_resorts(column)
+
+
+_CONSTANTS: Mapping[str, str | int | bool] = {
+    "N": 0, "S": "x", "B": False, "D": "1970-01-01", "T": "0", "I": "203.0.113.1", "V": "0",
+}  # fmt: skip
+
+
+def _last_resorts(column: SourceColumn) -> tuple[Decision, ...]:
+    blank = Decision(MaskKind.BLANK)
+    if column.category in _CONSTANTS and not column.is_array:
+        return blank, Decision(MaskKind.HASH), Decision(MaskKind.CONST, value=_CONSTANTS[column.category])
+    return blank, Decision(MaskKind.HASH)
+
+
+def undecided(catalogue: Catalogue, policy: Policy) -> tuple[ColumnName, ...]:
+    """Return the columns that the policy does not decide."""
+    return tuple(
+        (table.name, column.name)
+        for table in catalogue.tables
+        for column in table.columns
+        if policy.decided(table.name, column.name) is None
+    )

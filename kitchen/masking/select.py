@@ -1,0 +1,215 @@
+"""The masked SELECT of one table: digests computed once for each subject, pools joined by number, explicit columns."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from kitchen.domain.catalogue import ColumnName, SourceColumn, SourceTable
+from kitchen.domain.masking import Decision, MaskKind, Policy
+from kitchen.errors import KitchenError, Refused
+from kitchen.masking import permute
+from kitchen.masking.keys import digest_sql
+from kitchen.masking.masks import Value, blank, expression, keyed, vector
+from kitchen.masking.pools import fitting
+from kitchen.masking.sql import literal, qualified, quote
+
+_FEWEST_ENTRIES = 64  # a pool that a short column cuts down to fewer would tell too much
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedSelect:
+    """How one table leaves the source: what to select, which sub-keys it needs, which columns it fills."""
+
+    table: SourceTable
+    columns: tuple[str, ...]
+    domains: tuple[str, ...]
+    splittable: bool  # ranges of the table may be read apart
+    _before: str
+    _after: str
+    _conditions: tuple[str, ...] = ()
+
+    def sql(self, condition: str | None = None, limit: int | None = None) -> str:
+        """Return the SELECT, of the rows that also meet a condition on ``t``."""
+        met = [f"({text})" for text in (*self._conditions, condition) if text]
+        where = f" WHERE {' AND '.join(met)}" if met else ""
+        return f"{self._before}{where} {f'LIMIT {int(limit)}' if limit is not None else 'OFFSET 0'}{self._after}"
+
+
+@dataclass
+class _Builder:
+    """Collects what the expressions of one table ask for."""
+
+    policy: Policy
+    table: SourceTable
+    components: Mapping[ColumnName, str]
+    taken: Mapping[str, Collection[str]]
+    domains: list[str] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)  # SQL -> alias
+    pools: dict[tuple[str, int | None], tuple[str, int]] = field(default_factory=dict)  # -> CTE, size
+    joins: dict[tuple[str, str], str] = field(default_factory=dict)  # CTE, index -> alias
+    inner: dict[str, str] = field(default_factory=dict)  # alias -> SQL over t
+    others: list[str] = field(default_factory=list)  # further joins
+    inline: bool = False  # an entry is looked up by a sub-select: inside arrays nothing can be joined
+
+    def domain(self, name: str) -> int:
+        if name not in self.domains:
+            self.domains.append(name)
+        return self.domains.index(name)
+
+    def digest(self, domain: str, message: str) -> str:
+        sql = digest_sql(self.domain(domain), message)
+        return f"s.{self.digests.setdefault(sql, f'kitchen_h{len(self.digests)}')}"
+
+    def entry(self, pool: str, index: str, length: int | None) -> tuple[str, str]:
+        taken = self.taken.get(pool, ())
+        entries = fitting(pool, length, taken)
+        if len(entries) < _FEWEST_ENTRIES:
+            raise Refused(f"too short for {pool.replace('_', ' ')}: use hash, const or blank")
+        cut = None if len(entries) == len(fitting(pool, None, taken)) else length
+        cte, size = self.pools.setdefault((pool, cut), (f"kitchen_p{len(self.pools)}", len(entries)))
+        chosen = f"({index}) % {size}"
+        if self.inline:
+            return tuple(f"(SELECT p.{what} FROM {cte} p WHERE p.i = {chosen})" for what in ("v", "n"))  # type: ignore[return-value]
+        alias = self.joins.setdefault((cte, chosen), f"d{len(self.joins)}")
+        return f"{alias}.v", f"{alias}.n"
+
+
+def masked_select(
+    policy: Policy, table: SourceTable, components: Mapping[ColumnName, str],
+    *, taken: Mapping[str, Collection[str]] | None = None,
+) -> MaskedSelect:  # fmt: skip
+    """Return how a table is read masked; ``taken`` are entries of pools that production bears.
+
+    Raises Refused where a decision does not fit its column, or is missing.
+    """
+    builder = _Builder(policy, table, components, taken or {})
+    used: dict[tuple[MaskKind, str], int] = {}
+    made: dict[str, str] = {}
+    for column in table.columns:
+        try:
+            sql = _column(builder, column, used)
+        except KitchenError as refused:
+            raise Refused(f"{table.name}.{column.name}: {refused.message}", hint=refused.hint) from None
+        if sql is not None:
+            made[column.name] = sql
+    for column in table.columns:  # computed from what the other columns became
+        decision = _decision(builder, column)
+        if decision.mask is MaskKind.RECOMPUTE and not column.generated:
+            sources = {name: made.get(name, "NULL") for name in column.tsvector_of}
+            made[column.name] = vector(column, sources) if column.tsvector_of else blank(column)
+    return _assembled(builder, {column.name: made[column.name] for column in table.columns if column.name in made})
+
+
+def _decision(builder: _Builder, column: SourceColumn) -> Decision:
+    decided = builder.policy.decided(builder.table.name, column.name)
+    if decided is None:
+        raise Refused("undecided", hint="kitchen pantry scan --write")
+    return decided.decision
+
+
+def _column(builder: _Builder, column: SourceColumn, used: dict[tuple[MaskKind, str], int]) -> str | None:
+    decision = _decision(builder, column)
+    original = f"s.{quote(column.name)}"
+    if column.generated or decision.mask in (MaskKind.RECOMPUTE, MaskKind.DROP):
+        return None
+    if decision.mask is MaskKind.SQL:
+        alias = f"kitchen_x{len(builder.inner)}"
+        builder.inner[alias] = f"({decision.sql})"
+        return f"s.{alias}"
+    if decision.mask is MaskKind.SHUFFLE:
+        return _shuffled(builder, column)
+    if decision.mask is MaskKind.EACH:
+        return _each(builder, decision, column)
+    domain = domain_of(builder.policy, builder.components, builder.table, column, decision)
+    if decision.mask is MaskKind.PERMUTE:
+        return permute.expression(column, original, builder.domain(domain), builder.others)
+    message = f"t.{quote(column.name)}::text"
+    if decision.subject is not None:
+        again = used.get((decision.mask, decision.subject), 0)
+        used[decision.mask, decision.subject] = again + 1
+        message = f"t.{quote(decision.subject)}::text"
+        if again:  # a second telephone of the same person is another one
+            message += f" || {literal(chr(31) + column.name)}"
+    digest = builder.digest(domain, message) if keyed(decision) else "NULL"
+    unique = builder.table.in_unique(column.name)
+    return expression(decision, Value(column, original, digest, unique, builder))
+
+
+def domain_of(
+    policy: Policy, components: Mapping[ColumnName, str], table: SourceTable, column: SourceColumn, decision: Decision
+) -> str:
+    """Return the domain whose sub-key masks a column."""
+    if decision.domain is not None:
+        return f"own/{decision.domain}"
+    keyed_by = decision.subject or column.name
+    found = components.get((table.name, keyed_by))
+    if found is not None:
+        return found
+    return f"key/{table.name}.{keyed_by}" if decision.subject is not None else f"value/{decision.mask.value}"
+
+
+def _shuffled(builder: _Builder, column: SourceColumn) -> str:
+    table, name = builder.table, quote(column.name)
+    builder.inner["kitchen_n"] = "row_number() OVER ()"
+    alias = f"m{len(builder.others)}"
+    order = digest_sql(builder.domain("shuffle"), f"{literal(column.name)} || t.ctid::text || t.tableoid::text")
+    where = builder.policy.table(table.name).where
+    condition = f" WHERE ({where})" if where else ""
+    builder.others.append(
+        f"LEFT JOIN (SELECT row_number() OVER (ORDER BY {order}) AS n, t.{name} AS v FROM {_source(table)} t{condition})"
+        f" {alias} ON {alias}.n = s.kitchen_n"
+    )
+    return f"{alias}.v"
+
+
+def _each(builder: _Builder, decision: Decision, column: SourceColumn) -> str:
+    if not column.is_array or decision.of is None:
+        raise Refused(f"each does not fit {column.type}: it is for arrays, with `of:` for their elements")
+    inner = decision.of
+    element = SourceColumn(column.name, column.type.removesuffix("[]"), column.base, column.category)
+    domain = builder.domain(f"own/{inner.domain}" if inner.domain else f"value/{inner.mask.value}")
+    builder.inline = True
+    sql = expression(inner, Value(element, "u.e", "k.h", False, builder))
+    builder.inline = False
+    digest = digest_sql(domain, "u.e::text")
+    array = f"s.{quote(column.name)}"
+    return (
+        f"CASE WHEN {array} IS NULL THEN NULL ELSE (SELECT coalesce(array_agg(({sql})::text ORDER BY u.o), '{{}}')"
+        f" FROM unnest({array}) WITH ORDINALITY u(e, o) CROSS JOIN LATERAL (SELECT {digest} AS h OFFSET 0) k) END"
+    )
+
+
+def _source(table: SourceTable) -> str:
+    return qualified(table.physical) if table.partitioned else f"ONLY {qualified(table.physical)}"
+
+
+def _assembled(builder: _Builder, made: Mapping[str, str]) -> MaskedSelect:
+    """Return the query: an inner SELECT that computes each digest once, fenced, and the outer one that uses them."""
+    table = builder.table
+    inner = [f"t.{quote(column.name)}" for column in table.columns]
+    inner += [f"{sql} AS {alias}" for sql, alias in builder.digests.items()]
+    inner += [f"{sql} AS {alias}" for alias, sql in builder.inner.items()]
+    ctes = [
+        f"{cte} (i, v, n) AS MATERIALIZED (VALUES {_values(fitting(pool, length, builder.taken.get(pool, ())))})"
+        for (pool, length), (cte, _) in builder.pools.items()
+    ]
+    joins = [f"LEFT JOIN {cte} {alias} ON {alias}.i = {index}" for (cte, index), alias in builder.joins.items()]
+    head = f"WITH {', '.join(ctes)} " if ctes else ""
+    outer = ", ".join(f"{sql} AS {quote(name)}" for name, sql in made.items())
+    own = builder.policy.table(table.name)
+    conditions = ("false",) if own.rows == "none" else ((own.where,) if own.where else ())
+    return MaskedSelect(
+        table, tuple(made), tuple(builder.domains), not any("row_number()" in text for text in builder.others),
+        f"{head}SELECT {outer} FROM (SELECT {', '.join(inner)} FROM {_source(table)} t",
+        f") s {' '.join([*joins, *builder.others])}".rstrip(),
+        conditions,
+    )  # fmt: skip
+
+
+def _values(entries: tuple[str, ...]) -> str:
+    following = (*entries[1:], entries[0])
+    return ", ".join(
+        f"({number}, {literal(entry)}, {literal(after)})"
+        for number, (entry, after) in enumerate(zip(entries, following, strict=True))
+    )
