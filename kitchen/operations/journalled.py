@@ -36,7 +36,7 @@ class OperationJournal:
         return dict(found.steps) if found is not None else {}
 
 
-def perform(
+def perform(  # noqa: PLR0917 - the first six are named by every caller in the order of the sentence
     control: Control,
     kind: str,
     subject: str,
