@@ -1,0 +1,36 @@
+"""The Publisher port on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from kitchen.adapters.postgres import swap
+from kitchen.adapters.postgres.connection import PgSession
+from kitchen.adapters.postgres.swap_plan import new_in
+from kitchen.domain.layout import TableName
+from kitchen.ports import Publication, Published
+
+
+class PgPublisher:
+    """Swaps on the control schema's own session, so that records and tables commit together."""
+
+    def __init__(self, session: PgSession) -> None:
+        self._session = session
+
+    def contents(self, schemas: Sequence[str]) -> tuple[TableName, ...]:
+        """Return the relations that would be published from these schemas."""
+        return new_in(self._session, schemas)
+
+    def find(self, numbers: Sequence[int]) -> Mapping[int, TableName]:
+        """Return where relations are now, by the server's number."""
+        return swap.places(self._session, numbers)
+
+    def publish(
+        self, publication: Publication, *, wait: float, record: Callable[[Published], None], rehearse: bool = False
+    ) -> Published:
+        """Exchange everything in one transaction, or rehearse it."""
+        return swap.swap(self._session, publication, wait=wait, record=record, rehearse=rehearse)
+
+    def validate(self, tables: Sequence[TableName]) -> tuple[str, ...]:
+        """Validate the foreign keys that a swap left unvalidated; returns what does not hold."""
+        return swap.validate(self._session, tables)
