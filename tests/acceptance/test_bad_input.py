@@ -156,7 +156,8 @@ def test_no_project(running: Project, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command", [("show", "nobody"), ("enter", "nobody", "--", "true"), ("delete", "nobody", "--yes"), ("run", "nobody"),
-                ("merge", "nobody", "--yes"), ("up", "nowhere"), ("promote", "nowhere"), ("hydrate", "nothing", "-k", "taken")]
+                ("merge", "nobody", "--yes"), ("up", "nowhere"), ("promote", "nowhere"),
+                ("hydrate", "nothing", "-k", "taken")]
 )  # fmt: skip
 def test_what_nobody_has(running: Project, look: Look, command: tuple[str, ...]) -> None:
     before = state(running, look)

@@ -15,8 +15,8 @@ PROFIT = "SELECT segment, profit FROM {}.segment_profit ORDER BY segment"
 def test_every_step_is_typed_and_timed(demo: Demo) -> None:
     for typed in (
         "kitchen up", "kitchen init --example", "kitchen pantry refresh", "kitchen create profit",
-        "kitchen merge profit", "kitchen run profitability -k profit", "kitchen release plan production", "kitchen release approve",
-        "kitchen release apply", "kitchen release rollback", "kitchen list",
+        "kitchen merge profit", "kitchen run profitability -k profit", "kitchen release plan production",
+        "kitchen release approve", "kitchen release apply", "kitchen release rollback", "kitchen list",
     ):  # fmt: skip
         assert f"$ {typed}" in demo.told, typed
     assert "How long it took" in demo.told
