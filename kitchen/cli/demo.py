@@ -74,6 +74,8 @@ def _play(stage: Stage, scene: Scene) -> float | None:
         _line("")
         _line(click.style("$ ", fg="cyan", bold=True) + click.style(_typed(act, words), bold=True))
         played = stage.play(act)
+        if words[:2] == ("git", "init") and (author := stage.identify()):
+            _line(click.style(f"  (git knows no user here: this project's commits are by {author})", dim=True))
         if words[1] == "create":
             create = played.seconds
         _line(click.style(f"  ({played.seconds:.2f} s)", dim=True))

@@ -100,6 +100,21 @@ class Stage:
             )
         return Played(answer.returncode, seconds)
 
+    def identify(self) -> str | None:
+        """Give the demo's commits an author where git knows none; returns what was written into its configuration."""
+        if self._git("config", "user.email") and self._git("config", "user.name"):
+            return None
+        self._git("config", "user.name", "Demo")
+        self._git("config", "user.email", "demo@localhost")
+        return "demo@localhost"
+
+    def _git(self, *words: str) -> str:
+        answer = subprocess.run(
+            ["git", *words],  # noqa: S607 - the git that the user would run
+            cwd=self.folder, env=self.environment, check=False, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        return answer.stdout.strip()
+
     def ask(self, *words: str) -> str:
         """Return what a kitchen command prints, out of the user's sight."""
         answer = subprocess.run(
