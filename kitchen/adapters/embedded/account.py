@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import stat
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +77,8 @@ def _system_user(name: str) -> Account | None:
 
 def _make_user(name: str) -> Account | None:
     """Make the system user; where that is not possible (no useradd, read-only /etc) there are others."""
+    import subprocess  # noqa: PLC0415 - once in the life of a machine
+
     options = ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
     for useradd in ("/usr/sbin/useradd", "/sbin/useradd"):
         if Path(useradd).exists():

@@ -7,7 +7,6 @@ import json
 import os
 import socket
 import stat
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -143,6 +142,8 @@ class ClusterFolder:
             return near
         if known is not None and is_private(Path(known.socket_folder), account.uid):
             return Path(known.socket_folder)
+        import tempfile  # noqa: PLC0415 - for few paths only
+
         far = Path(tempfile.mkdtemp(prefix="kitchen-", dir=_SHORT_PLACE))
         account.give(far)
         return far

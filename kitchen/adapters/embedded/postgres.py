@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import secrets as randomness
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kitchen.adapters.embedded.account import Account, service_account
-from kitchen.adapters.embedded.binaries import Binaries, usable_binaries, wheel_binaries
 from kitchen.adapters.embedded.cluster import ClusterFolder, Remembered, is_private
 from kitchen.domain.connection import Credentials
 from kitchen.domain.secret import Secret
 from kitchen.errors import NotPermitted, Refused, Unavailable
 from kitchen.ports import SecretStore
+
+if TYPE_CHECKING:  # every command comes through this module; what makes and starts servers loads when it is needed
+    from kitchen.adapters.embedded.binaries import Binaries
 
 SUPERUSER_PATH = "superuser"
 PROVISIONER_PATH = "provisioner"
@@ -76,7 +78,7 @@ class EmbeddedPostgres:
         """Stop the server, ending its sessions; says whether there was one to stop."""
         if not self.folder.exists():
             return False
-        from kitchen.adapters.embedded.server import Server  # noqa: PLC0415 - see _start
+        from kitchen.adapters.embedded.server import Server  # noqa: PLC0415
 
         with self._cluster.locked():
             if self._cluster.server() is None:
@@ -91,7 +93,6 @@ class EmbeddedPostgres:
         return known if known is not None and known.prepared and self._cluster.is_ready() else None
 
     def _start(self) -> Remembered:
-        # what starts servers is loaded by the few commands that find none running
         from kitchen.adapters.embedded.making import make_cluster, prepare, sweep  # noqa: PLC0415
         from kitchen.adapters.embedded.server import Server  # noqa: PLC0415
 
@@ -130,19 +131,25 @@ class EmbeddedPostgres:
 
     def _password(self, path: str, user: str) -> Secret:
         """Return a password of the secret store, made on first use."""
+        import secrets  # noqa: PLC0415
+
         kept = self._secrets.read(path)
         if kept is None:
-            kept = {"user": user, "password": randomness.token_urlsafe(32)}
+            kept = {"user": user, "password": secrets.token_urlsafe(32)}
             self._secrets.write(path, kept, create_only=True)
         return Secret(kept["password"])
 
     def _found_binaries(self) -> Binaries:
         if self._binaries is None:
+            from kitchen.adapters.embedded.binaries import wheel_binaries  # noqa: PLC0415
+
             self._binaries = wheel_binaries()
         return self._binaries
 
     def _usable_binaries(self, account: Account) -> Binaries:
         """Copies stand in the state home, three above (home, project, environment, postgres): one for all projects."""
+        from kitchen.adapters.embedded.binaries import usable_binaries  # noqa: PLC0415
+
         return usable_binaries(account, self._found_binaries(), self.folder.parents[2] / "binaries")
 
     def _check_version(self, binaries: Binaries) -> None:
