@@ -1,0 +1,236 @@
+"""The inside of a kitchen: what tools find in their environment, and the shell that one works in."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote
+
+from kitchen.domain.connection import Credentials
+from kitchen.domain.environment import Environment
+from kitchen.domain.kitchen import Kitchen
+from kitchen.domain.layout import Layout
+from kitchen.errors import NotFound
+
+
+class Programs(Protocol):
+    """An embedded server, as far as its clients are concerned."""
+
+    @property
+    def bin_dir(self) -> Path: ...
+    @property
+    def tcp(self) -> tuple[str, int]: ...
+
+
+class EnterServices(Protocol):
+    """What the inside of a kitchen asks of its environment's services."""
+
+    @property
+    def environment(self) -> Environment: ...
+    @property
+    def layout(self) -> Layout: ...
+    @property
+    def state_dir(self) -> Path: ...
+    @property
+    def embedded(self) -> Programs | None: ...
+    def credentials(self, kitchen: Kitchen) -> Credentials: ...
+
+
+def reachable(services: EnterServices, kitchen: Kitchen) -> Credentials:
+    """Return the kitchen's login as any client can use it: over TCP, where the server is embedded."""
+    found = services.credentials(kitchen)
+    if services.embedded is None:
+        return found
+    host, port = services.embedded.tcp
+    return Credentials(
+        host=host, port=port, database=found.database, user=found.user, password=found.password, role=found.role,
+        tls="disable",
+    )  # fmt: skip
+
+
+def kitchen_environment(services: EnterServices, kitchen: Kitchen, private: Path) -> dict[str, str]:
+    """Return the variables by which any tool finds the kitchen; the password lies in a file in ``private``.
+
+    ``private`` is a folder that only this user enters, and that the caller removes.
+    """
+    login = reachable(services, kitchen)
+    found = {**_without_password(services, kitchen, login), "PGPASSFILE": str(_password_file(login, private))}
+    if services.embedded is not None:
+        found["PATH"] = os.pathsep.join([str(services.embedded.bin_dir), os.environ.get("PATH", os.defpath)])
+    return found
+
+
+def _without_password(services: EnterServices, kitchen: Kitchen, login: Credentials) -> dict[str, str]:
+    layout = services.layout
+    found = {
+        "PGHOST": login.host,
+        "PGPORT": str(login.port),
+        "PGDATABASE": login.database,
+        "PGUSER": login.user,
+        "PGOPTIONS": f"-c role={login.role}",
+        "PGSSLMODE": login.tls,
+        "PGAPPNAME": f"kitchen {kitchen.name}",
+        "KITCHEN": kitchen.name,
+        "KITCHEN_ENVIRONMENT": kitchen.environment,
+        "KITCHEN_SCHEMA": layout.schema(kitchen, layout.logical[0]),
+        "KITCHEN_STORAGE": _storage(services, kitchen),
+    }
+    if kitchen.pantry is not None:
+        found["KITCHEN_PANTRY"] = layout.pantry(kitchen.pantry, layout.logical[0])
+    return found
+
+
+def _storage(services: EnterServices, kitchen: Kitchen) -> str:
+    storage = services.environment.storage
+    if storage.kind == "embedded":
+        return str(services.state_dir / "storage" / kitchen.storage_prefix)
+    prefix = str(storage.settings.get("prefix", "")).strip("/")
+    parts = [str(storage.settings.get("bucket", "")), prefix, kitchen.storage_prefix]
+    return "s3://" + "/".join(part for part in parts if part)
+
+
+def _password_file(login: Credentials, private: Path) -> Path:
+    path = private / "pgpass"
+    fields = (login.host, str(login.port), login.database, login.user, login.password.reveal())
+    line = ":".join(field.replace("\\", "\\\\").replace(":", "\\:") for field in fields)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(line + "\n")
+    return path
+
+
+# --- a shell, or one command ------------------------------------------------------------------------------------------
+
+
+def enter(services: EnterServices, kitchen: Kitchen, folder: Path, command: Sequence[str]) -> int:
+    """Run a command, or the user's shell, inside a kitchen and return its exit status.
+
+    Raises NotFound where there is no such program.
+    """
+    with _private_folder() as private:
+        inside = {**_inherited(), **kitchen_environment(services, kitchen, private)}
+        words = list(command) if command else _shell(kitchen, private, inside)
+        return _run(words, folder, inside)
+
+
+def greeting(services: EnterServices, kitchen: Kitchen, folder: Path) -> tuple[str, ...]:
+    """Return what a person should know who enters a kitchen."""
+    layout = services.layout
+    own = ", ".join(layout.schemas(kitchen))
+    lines = [f"kitchen {kitchen.name} in {kitchen.environment}, branch {kitchen.branch}, in {folder}"]
+    if kitchen.pantry is not None:
+        lines.append(f"psql reads {own}, then its parents, then pantry version {kitchen.pantry}; it writes {own} only")
+        lines.append("to write to a table that is below: kitchen hydrate TABLE")
+    else:
+        lines.append(f"psql reads and writes {own}")
+    return tuple(lines)
+
+
+@contextmanager
+def _private_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="kitchen-enter-") as folder:  # 0700, and gone at the end
+        yield Path(folder)
+
+
+def _inherited() -> dict[str, str]:
+    """Everything of the person's own shell, except what would lead its tools to another database or kitchen."""
+    ours = {"KITCHEN_HOME", "KITCHEN_KEY_HOME", "KITCHEN_WORKTREES", "KITCHEN_PERSON", "KITCHEN_TRACE"}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in ours or not (name.startswith("PG") or name.startswith("KITCHEN"))
+    }
+
+
+def _shell(kitchen: Kitchen, private: Path, inside: dict[str, str]) -> list[str]:
+    shell = os.environ.get("SHELL") or "/bin/sh"
+    prompt = f"({kitchen.name}) "
+    match Path(shell).name:
+        case "bash":
+            rc = private / "bashrc"
+            rc.write_text(f'[ -f ~/.bashrc ] && . ~/.bashrc\nPATH={shlex.quote(inside["PATH"])}\nPS1="{prompt}$PS1"\n')
+            return [shell, "--rcfile", str(rc), "-i"]
+        case "zsh":
+            home = shlex.quote(os.environ.get("ZDOTDIR") or str(Path.home()))
+            (private / ".zshrc").write_text(
+                f'ZDOTDIR={home}\n[ -f "$ZDOTDIR/.zshrc" ] && . "$ZDOTDIR/.zshrc"\n'
+                f'PATH={shlex.quote(inside["PATH"])}\nPROMPT="{prompt}$PROMPT"\n'
+            )
+            inside["ZDOTDIR"] = str(private)
+            return [shell, "-i"]
+    inside["PS1"] = f"{prompt}$ "
+    return [shell, "-i"]
+
+
+def _run(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> int:
+    """Start it and wait; Ctrl-C is the child's affair, and ours is to clean up after it."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        child = subprocess.Popen(
+            list(words), cwd=folder, env=dict(environment), preexec_fn=lambda: signal.signal(signal.SIGINT, before)
+        )
+        status = child.wait()
+    except FileNotFoundError:
+        raise NotFound(f"there is no program {words[0]!r} on the path", hint="kitchen enter, for a shell") from None
+    except PermissionError:
+        raise NotFound(f"{words[0]!r} is no program that can be started") from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return status if status >= 0 else 128 - status
+
+
+# --- `kitchen env` ----------------------------------------------------------------------------------------------------
+
+FORMATS = ("shell", "dotenv", "url", "dbt", "pgservice")
+
+
+def rendered(services: EnterServices, kitchen: Kitchen, style: str) -> str:
+    """Return the kitchen's address, password included, as a tool wants it; it is meant for that tool only."""
+    login = reachable(services, kitchen)
+    password = login.password.reveal()
+    match style:
+        case "shell" | "dotenv":
+            found = {**_without_password(services, kitchen, login), "PGPASSWORD": password}
+            lead = "export " if style == "shell" else ""
+            return "\n".join(f"{lead}{name}={shlex.quote(value)}" for name, value in found.items())
+        case "url":
+            options = quote(f"-c role={login.role}", safe="")
+            user, secret, database = (quote(text, safe="") for text in (login.user, password, login.database))
+            return (
+                f"postgresql://{user}:{secret}@{quote(login.host, safe='')}:{login.port}/{database}"
+                f"?sslmode={login.tls}&options={options}"
+            )
+        case "pgservice":
+            lines = {"host": login.host, "port": str(login.port), "dbname": login.database, "user": login.user,
+                     "password": password, "sslmode": login.tls, "options": f"-c role={login.role}"}  # fmt: skip
+            return f"[{kitchen.name}]\n" + "\n".join(f"{name}={value}" for name, value in lines.items())
+    return _dbt_profile(services, kitchen, login, password)
+
+
+def _dbt_profile(services: EnterServices, kitchen: Kitchen, login: Credentials, password: str) -> str:
+    schema = services.layout.schema(kitchen, services.layout.logical[0])
+    lines = [
+        "kitchen:", f"  target: {kitchen.name}", "  outputs:", f"    {kitchen.name}:", "      type: postgres",
+        f"      host: {login.host}", f"      port: {login.port}", f"      dbname: {login.database}",
+        f"      user: {login.user}", f'      password: "{password}"', f"      role: {login.role}",
+        f"      schema: {schema}", f"      sslmode: {login.tls}", "      threads: 4",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def is_inside(folder: Path, worktree: Path) -> bool:
+    """Say whether a folder lies in a worktree."""
+    return folder.resolve().is_relative_to(worktree.resolve())
+
+
+def is_interactive() -> bool:
+    """Say whether somebody sits at the terminal."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
