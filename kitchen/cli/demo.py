@@ -43,6 +43,7 @@ def _clear(folder: Path) -> None:
     if (folder / "environments").is_dir():
         Stage(folder).play(Command(("kitchen", "down"), expect=tuple(range(256))))
     remove(folder, state_home(), key_home())
+    done(f"the demo that was in {folder} is removed")
 
 
 def _play_all(folder: Path) -> None:
