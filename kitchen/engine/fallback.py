@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from kitchen.domain.layout import TableName
 from kitchen.engine.compile import Places
@@ -22,19 +22,31 @@ _WRITES = re.compile(
 )
 _LOCKS_ROWS = re.compile(r"\bfor\s+(?:no\s+key\s+update|update|key\s+share|share)\b", re.IGNORECASE)
 _READS = re.compile(r"\b(?:from|join)\s+(?:only\s+)?" + _NAME, re.IGNORECASE)
+_ANY = re.IGNORECASE | re.DOTALL
 _CALLED = re.compile(r"\b(\w+)\s*\(")
 
 
-def tables_meant(session: Session, statement: str, names: Names, places: Places) -> tuple[TableName, ...]:
-    """Return the tables below the kitchen that a refused statement, or a function it calls, names as written."""
-    texts = [statement, *_bodies(session, _CALLED.findall(statement))]
+_REFUSED = re.compile(r"(?:permission denied for|must be owner of) (?:table|materialized view) (.+)")
+
+
+def tables_meant(
+    session: Session, statements: Sequence[str], said: str, names: Names, places: Places
+) -> tuple[TableName, ...]:
+    """Return the tables below the kitchen that a refused statement (the last), or a function it calls, writes.
+
+    ``said`` are the server's words: in English they name the table, though not its schema.
+    """
+    made = [text for text in statements[:-1] if re.match(r"\s*create\b.*?\b(function|procedure|rule)\b", text, _ANY)]
+    texts = [statements[-1], *made, *_bodies(session, _CALLED.findall(statements[-1]))]
     spoken: list[str] = []
     for text in texts:
         spoken += _WRITES.findall(text)
         if _LOCKS_ROWS.search(text):
             spoken += _READS.findall(text)
-    found = (_table(text, names, places) for text in spoken)
-    return tuple(dict.fromkeys(table for table in found if table is not None and places.must_hydrate(table)))
+    tables = [table for text in spoken if (table := _table(text, names, places)) is not None]
+    if named := _REFUSED.search(said):
+        tables += [table for table in places.relations if table.name == named[1].strip().strip('"')]
+    return tuple(dict.fromkeys(table for table in tables if places.must_hydrate(table)))
 
 
 def _bodies(session: Session, called: Iterable[str]) -> list[str]:

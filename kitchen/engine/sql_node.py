@@ -15,11 +15,11 @@ Finish = Callable[[], None]
 
 
 class StatementFailed(KitchenError):
-    """A statement of a node failed; ``text`` is what was sent."""
+    """A statement of a node failed; ``statements`` are those up to it, as the recipe has them."""
 
-    def __init__(self, message: str, *, text: str, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, statements: tuple[str, ...], hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
-        self.text = text
+        self.statements = statements
 
 
 def run_sql(execution: Execution, planned: PlannedNode, *, timeout: float, finish: Finish) -> int | None:
@@ -32,7 +32,9 @@ def run_sql(execution: Execution, planned: PlannedNode, *, timeout: float, finis
     except StatementFailed as failed:
         if not isinstance(failed.__cause__, NotPermitted):
             raise
-        meant = tables_meant(execution.session, failed.text, execution.plan.names, execution.places)
+        meant = tables_meant(
+            execution.session, failed.statements, failed.message, execution.plan.names, execution.places
+        )
         for table in meant:
             execution.hydrate(table, with_rows=True)
         if not meant:
@@ -50,14 +52,15 @@ def _attempt(execution: Execution, planned: PlannedNode, timeout: float, finish:
     label = quoted(f"{execution.label}/{planned.name}"[:63])
     with session.transaction():
         session.execute(f"SET LOCAL application_name = {label}; SET LOCAL statement_timeout = {int(timeout * 1000)}")
-        for reading in planned.readings:
+        for position, reading in enumerate(planned.readings):
             text = compile_reading(reading, planned.tables, execution.places)
             try:
                 count = session.execute(text)
             except KitchenError as wrong:
                 where = f"{shown(execution.plan.recipe, planned.node.source or '')}:{reading.statement.line}"
                 said = wrong.message.removeprefix("statement: ")
-                raise StatementFailed(f"{where}: {said}", text=reading.statement.text, hint=wrong.hint) from wrong
+                texts = tuple(earlier.statement.text for earlier in planned.readings[: position + 1])
+                raise StatementFailed(f"{where}: {said}", statements=texts, hint=wrong.hint) from wrong
             rows = count if count >= 0 else rows
         finish()
     if any(reading.leaves_settings for reading in planned.readings):

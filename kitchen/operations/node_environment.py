@@ -17,7 +17,6 @@ from kitchen.domain.recipe import Node, Recipe
 from kitchen.domain.run import Run
 from kitchen.domain.secret import Secret
 from kitchen.errors import InvalidInput, NotFound
-from kitchen.operations import enter
 from kitchen.ports import SecretStore
 
 # of our own environment a program inherits only what a tool needs to work at all: no secret of the person who types
@@ -28,7 +27,7 @@ _INHERITED = re.compile(
 _SECRET = re.compile(r"([a-z0-9_/-]+)#([a-z0-9_]+)")
 
 
-class Services(enter.Services, Protocol):
+class Services(Protocol):
     """What this needs of an environment."""
 
     @property
@@ -42,6 +41,8 @@ def node_environment(
     services: Services, kitchen: Kitchen, node: Node, *, run: Run, secrets: Mapping[str, Mapping[str, str]]
 ) -> Iterator[Mapping[str, str]]:
     """Return the environment of a node's program; the password file lives as long as the block."""
+    from kitchen.operations import enter  # noqa: PLC0415
+
     inherited = {name: value for name, value in os.environ.items() if _INHERITED.fullmatch(name)}
     with tempfile.TemporaryDirectory(prefix="kitchen-node-") as private:
         yield {
