@@ -21,6 +21,7 @@ def up_command(environment: str | None, dry_run: bool, as_json: bool) -> None:
 
     app = current_app()
     environments = chosen(app.environments, environment)
+    untouched = [] if environment else [e for e in app.environments.environments.values() if e not in environments]
     if dry_run:
         for each in environments:
             output.emit(f"start the services of {each.name} and set it up on branch {each.branch}")
@@ -33,6 +34,8 @@ def up_command(environment: str | None, dry_run: bool, as_json: bool) -> None:
     if as_json:
         output.emit_json(running)
         return
+    for each in untouched:
+        output.say(f"{each.name} has no embedded services; to set it up: kitchen up {each.name}")
     columns = ("environment", "branch", "server", "data")
     output.table(columns, [(r.environment, r.branch, f"{r.host}:{r.port}/{r.database}", r.data) for r in running])
     output.say("next: kitchen doctor, kitchen create NAME")

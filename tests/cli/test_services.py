@@ -13,7 +13,7 @@ import pytest
 from kitchen.adapters.embedded.postgres import EmbeddedPostgres
 from kitchen.adapters.postgres.connection import connect
 from kitchen.adapters.secret_file import FileSecretStore
-from tests.support import PasswordsInMemory, Project
+from tests.support import PasswordsInMemory, Project, Server
 
 
 def servers(project: Project) -> dict[str, EmbeddedPostgres]:
@@ -152,6 +152,36 @@ def test_the_doctor_sees_a_provisioner_that_may_too_much(project: Project) -> No
     found = findings(project, expect=6)
     assert found["production", "provisioner"]["level"] == "fail"
     assert "NOSUPERUSER" in found["production", "provisioner"]["hint"]
+
+
+def test_an_external_warehouse_is_set_up_and_judged(project: Project, postgres15: Server) -> None:
+    warehouse = postgres15.make()
+    try:
+        host, port = postgres15.embedded.tcp
+        file = project.root / "environments" / "dev.yaml"
+        external = (
+            f"{{kind: postgres, host: {host}, port: {port}, database: {warehouse.superuser.database}, tls: disable}}"
+        )
+        file.write_text(file.read_text().replace("warehouse: {kind: embedded}", f"warehouse: {external}"))
+        project.kitchen("up", "dev", expect=8)  # nobody has given us the provisioner's password
+        password = warehouse.administrator.password.reveal()
+        project.kitchen("secret", "set", "provisioner", "password", "-e", "dev", typed=password)
+
+        said = project.kitchen("up").stderr
+        assert running(project) == {"production"}
+        assert "kitchen up dev" in said
+        project.kitchen("up", "dev")
+        found = findings(project, expect=1)
+        assert found["dev", "control"]["level"] == "ok"
+        assert found["dev", "provisioner"]["level"] == "warn"
+        assert "nearly a superuser" in found["dev", "provisioner"]["says"]
+        assert found["dev", "transport"]["level"] == "fail"
+        assert "not encrypted" in found["dev", "transport"]["says"]
+
+        assert "no embedded services" in project.kitchen("down", "dev", expect=2).stderr
+        project.kitchen("down")
+    finally:
+        postgres15.drop(warehouse)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root starts servers as somebody else")
