@@ -51,8 +51,8 @@ def run(steps: Sequence[Step], journal: Journal, *, say: Say) -> None:
     Raises Incomplete where the undo left something behind, and the cause itself after the pivot.
     """
     for position, step in enumerate(steps):
-        say(step.says)
         try:
+            say(step.says)
             journal.mark(step.name, StepState.STARTED)
             step.do()
             journal.mark(step.name, StepState.DONE)
@@ -95,7 +95,10 @@ def roll_back(steps: Sequence[Step], journal: Journal, *, say: Say, because: Bas
 def is_past_pivot(steps: Sequence[Step], states: dict[str, StepState]) -> bool:
     """Say whether an interrupted operation can only go forward."""
     return any(
-        step.pivot and (states.get(step.name) is StepState.DONE or (step.name in states and _is_there(step)))
+        step.pivot
+        and (
+            states.get(step.name) is StepState.DONE or (states.get(step.name) is StepState.STARTED and _is_there(step))
+        )
         for step in steps
     )
 

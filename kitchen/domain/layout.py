@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kitchen.domain.kitchen import Kind, Kitchen
 from kitchen.domain.names import LOGICAL_SCHEMA_BYTES
 from kitchen.errors import InvalidInput
+
+_ARCHIVED = re.compile(r"r[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +35,20 @@ class Layout:
         for schema in self.logical:
             if len(schema.encode()) > LOGICAL_SCHEMA_BYTES:
                 raise InvalidInput(f"the schema name {schema!r} is longer than {LOGICAL_SCHEMA_BYTES} bytes")
+            if "__" in schema or _ARCHIVED.fullmatch(schema):  # it would be taken for a derived name
+                raise InvalidInput(f"the schema name {schema!r} is reserved")
 
     def schema(self, kitchen: Kitchen, logical: str) -> str:
         """Return the kitchen's own schema for a logical schema."""
         if kitchen.kind is Kind.STANDING and self.holds_production:
             return logical
-        return self._derived(kitchen.name, logical)
+        derived = self._derived(kitchen.name, logical)
+        if self.holds_production and derived in self.logical:
+            raise InvalidInput(
+                f"the kitchen name {kitchen.name!r} is that of a schema of {kitchen.environment!r}",
+                hint="choose another name",
+            )
+        return derived
 
     def schemas(self, kitchen: Kitchen) -> tuple[str, ...]:
         """Return the kitchen's own schemas, one for each logical schema, in the same order."""

@@ -44,15 +44,12 @@ _RESERVED_SHAPE = re.compile(r"pg_.*|pantry_v[0-9]+|pantry_types.*|r[0-9]+|c_[0-
 
 def environment_name(text: str) -> str:
     """Return text if it can name an environment; raises InvalidInput."""
-    return _checked(text, "environment", ENVIRONMENT_LENGTH)
+    return _unreserved(_checked(text, "environment", ENVIRONMENT_LENGTH), "environment", "stage")
 
 
 def kitchen_name(text: str) -> str:
     """Return text if it can name a working kitchen; raises InvalidInput."""
-    name = _checked(text, "kitchen", KITCHEN_LENGTH)
-    if name in _RESERVED or _RESERVED_SHAPE.fullmatch(name):
-        raise InvalidInput(f"the kitchen name {name!r} is reserved", hint="choose another name, for example profit")
-    return name
+    return _unreserved(_checked(text, "kitchen", KITCHEN_LENGTH), "kitchen", "profit")
 
 
 def candidate_name(identity: str) -> str:
@@ -64,11 +61,23 @@ def name_from_branch(branch: str) -> str:
     """Derive a kitchen name from any branch that git allows; names that were shortened or folded end in a digest."""
     folded = re.sub(r"[^a-z0-9]+", "_", branch.lower()).strip("_")
     folded = re.sub(r"^[0-9_]+", "", folded)
-    if folded == branch and len(folded) <= KITCHEN_LENGTH and folded not in _RESERVED:
+    if folded == branch and len(folded) <= KITCHEN_LENGTH and not _is_reserved(folded):
         return folded
-    digest = sha256(branch.encode()).hexdigest()[:6]
-    head = folded[: KITCHEN_LENGTH - len(digest) - 1].strip("_") or "k"
+    digest = sha256(branch.encode(errors="surrogatepass")).hexdigest()[:6]
+    if not folded or _is_reserved(f"{folded}_{digest}"):
+        folded = f"k_{folded}"
+    head = folded[: KITCHEN_LENGTH - len(digest) - 1].strip("_")
     return f"{head}_{digest}"
+
+
+def _is_reserved(name: str) -> bool:
+    return name in _RESERVED or _RESERVED_SHAPE.fullmatch(name) is not None
+
+
+def _unreserved(name: str, what: str, example: str) -> str:
+    if _is_reserved(name):
+        raise InvalidInput(f"the {what} name {name!r} is reserved", hint=f"choose another name, for example {example}")
+    return name
 
 
 def _checked(text: str, what: str, length: int) -> str:

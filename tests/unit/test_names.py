@@ -1,0 +1,174 @@
+"""Names: no two things meet in one, none is longer than PostgreSQL keeps, nothing hostile gets in."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import product
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from kitchen.domain.kitchen import Kind, Kitchen, State, pantry_reader_role
+from kitchen.domain.layout import Layout
+from kitchen.domain.names import (
+    ENVIRONMENT_LENGTH,
+    IDENTIFIER_BYTES,
+    KITCHEN_LENGTH,
+    LOGICAL_SCHEMA_BYTES,
+    candidate_name,
+    environment_name,
+    kitchen_name,
+    name_from_branch,
+)
+from kitchen.errors import InvalidInput
+
+NAME = r"\A[a-z](_?[a-z0-9])*\Z"
+# few letters, so that names are often near each other
+near_names = st.from_regex(r"\A[ab](_?[ab1rv]){0,11}\Z").filter(lambda name: len(name) <= KITCHEN_LENGTH)
+kitchen_names = near_names | st.from_regex(NAME).filter(lambda name: len(name) <= KITCHEN_LENGTH)
+environment_names = kitchen_names.filter(lambda name: len(name) <= ENVIRONMENT_LENGTH)
+logical_names = st.from_regex(r"\A[a-z_][a-z0-9_]{0,20}\Z").filter(lambda name: "__" not in name)
+
+
+def allowed(check: object, name: str) -> bool:
+    try:
+        check(name)  # type: ignore[operator]
+    except InvalidInput:
+        return False
+    return True
+
+
+def kitchen(name: str, environment: str = "dev", kind: Kind = Kind.WORKING) -> Kitchen:
+    return Kitchen(
+        id=UUID(int=1), name=name, environment=environment, kind=kind, state=State.READY, branch=name,
+        base_commit=None, parent=None, pantry=None, owner="ann", created_at=datetime.now(UTC),
+    )  # fmt: skip
+
+
+HOSTILE = [
+    "", "--help", "-rf", "../x", "a;b", "a b", "é", "A", "1a", "_a", "a_", "a__b", "a-b", "a.b", "a/b", "a\n",
+    "\na", "a\x00", "a'b", 'a"b', "$(id)", "a" * (KITCHEN_LENGTH + 1), "\uff41", "a\u200b", "@", "HEAD", "refs/heads/x", "a\ud800",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=ascii)
+def test_hostile_names_are_refused_and_shown_harmlessly(name: str) -> None:
+    for check in (kitchen_name, environment_name):
+        with pytest.raises(InvalidInput) as caught:
+            check(name)
+        assert caught.value.message.isprintable()
+        assert caught.value.message.isascii()
+
+
+RESERVED = [
+    "public", "kitchen_control", "pantry", "pantry_v7", "pg_temp", "postgres", "main", "r7", "c_0123456789ab",
+    "pantry_types_2",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_reserved_names(name: str) -> None:
+    for check in (kitchen_name, environment_name):
+        with pytest.raises(InvalidInput, match="reserved"):
+            check(name)
+
+
+@given(st.text("ab1_-A\u00e9 ", max_size=26) | st.text(max_size=5) | kitchen_names)
+@settings(max_examples=1000)
+def test_what_is_allowed_is_plain(text: str) -> None:
+    if not allowed(kitchen_name, text):
+        return
+    assert text.isascii()
+    assert text.isidentifier()
+    assert text == text.lower()
+    assert len(text) <= KITCHEN_LENGTH
+
+
+@given(kitchen_names, environment_names)
+def test_every_role_fits_and_says_whose_it_is(name: str, environment: str) -> None:
+    one = kitchen(name, environment)
+    roles = [one.owner_role, one.login_role, one.reader_role]
+    assert len(set(roles)) == 3
+    for role in [*roles, pantry_reader_role(environment, 99_999)]:
+        assert len(role.encode()) <= IDENTIFIER_BYTES
+        assert role.split("__")[:2] == ["kitchen", environment]
+
+
+@given(kitchen_names, environment_names, kitchen_names, environment_names, st.integers(1, 99))
+@settings(max_examples=500)
+def test_no_two_kitchens_share_a_role(name: str, environment: str, other: str, elsewhere: str, version: int) -> None:
+    assume((name, environment) != (other, elsewhere))
+    one, two = kitchen(name, environment), kitchen(other, elsewhere)
+    assert not {one.owner_role, one.login_role, one.reader_role} & {two.owner_role, two.login_role, two.reader_role}
+    assert pantry_reader_role(environment, version) not in {two.owner_role, two.login_role, two.reader_role}
+
+
+@given(
+    st.lists(kitchen_names, min_size=2, max_size=4, unique=True),
+    st.lists(logical_names, min_size=1, max_size=3, unique=True),
+    st.booleans(),
+)
+@example(["marts", "a"], ["marts"], True)
+@example(["a", "marts"], ["r1", "marts"], True)
+@settings(max_examples=500)
+def test_no_two_things_share_a_schema(names: list[str], logical: list[str], holds_production: bool) -> None:
+    assume(all(allowed(kitchen_name, name) for name in names))
+    try:
+        layout = Layout(tuple(logical), holds_production)
+        kitchens = [kitchen(names[0], kind=Kind.STANDING), *(kitchen(name) for name in names[1:])]
+        own = [schema for one in kitchens for schema in layout.schemas(one)]
+    except InvalidInput:
+        return  # refused, and so nothing meets
+    archives = [layout.archive(schema, release) for schema, release in product(own, (1, 99_999))]
+    pantries = [layout.pantry(version, schema) for version, schema in product((1, 2, 12), logical)]
+    types = [layout.types(schema) for schema in logical]
+    everything = [*own, *archives, *types, *([] if holds_production else pantries)]
+    assert len(set(everything)) == len(everything)
+    assert all(len(schema.encode()) <= IDENTIFIER_BYTES for schema in everything)
+
+
+def test_the_longest_names_fit() -> None:
+    longest = kitchen("k" * KITCHEN_LENGTH, "e" * ENVIRONMENT_LENGTH)
+    layout = Layout(("s" * LOGICAL_SCHEMA_BYTES, "t"), holds_production=False)
+    schema = layout.schema(longest, "s" * LOGICAL_SCHEMA_BYTES)
+    assert len(layout.archive(schema, 99_999).encode()) == IDENTIFIER_BYTES
+    with pytest.raises(InvalidInput):
+        Layout(("s" * (LOGICAL_SCHEMA_BYTES + 1),), holds_production=False)
+
+
+BRANCHES = st.text(min_size=1, max_size=60) | st.from_regex(r"\A[a-zA-Z0-9_/.-]{1,40}\Z")
+
+
+@given(BRANCHES)
+@example("r1")
+@example("pg_x")
+@example("pantry_types")
+@example("pantry_v1")
+@example("c_0123456789ab")
+@example("main")
+@example("1234")
+@example("é")
+@settings(max_examples=1000)
+def test_every_branch_gives_a_kitchen_name(branch: str) -> None:
+    name = name_from_branch(branch)
+    assert kitchen_name(name) == name
+    assert name_from_branch(branch) == name
+
+
+@given(BRANCHES, BRANCHES)
+@example("feature/x", "feature_x")
+@example("Feature", "feature")
+@example("a" * 60, "a" * 59)
+@settings(max_examples=500)
+def test_different_branches_give_different_names(one: str, other: str) -> None:
+    assume(one != other)
+    assert name_from_branch(one) != name_from_branch(other)
+
+
+def test_candidates_never_meet_kitchens_or_each_other() -> None:
+    names = {candidate_name(str(uuid4())) for _ in range(2000)}
+    assert len(names) == 2000
+    assert not any(allowed(kitchen_name, name) for name in names)
+    assert all(len(name) <= KITCHEN_LENGTH for name in names)
