@@ -14,7 +14,7 @@ from kitchen.domain.environment import Chain, Environment
 from kitchen.domain.kitchen import Kitchen
 from kitchen.domain.layout import Layer, Layout, layer_of
 from kitchen.errors import InvalidInput, NotFound
-from kitchen.ports import ContainerEngine, Control, ObjectStore, Repository, SecretStore, Tables, Workspaces
+from kitchen.ports import ContainerEngine, Control, ObjectStore, Publisher, Repository, SecretStore, Tables, Workspaces
 
 if TYPE_CHECKING:
     from kitchen.adapters.embedded.postgres import EmbeddedPostgres
@@ -145,6 +145,16 @@ class Services:
         from kitchen.adapters.postgres.tables import PgTables
 
         return PgTables()
+
+    @cached_property
+    def publisher(self) -> Publisher:
+        """Return what swaps tables, on the control schema's own session: records and tables commit together."""
+        from kitchen.adapters.postgres.control import PgControl
+        from kitchen.adapters.postgres.publisher import PgPublisher
+
+        control = self.control
+        assert isinstance(control, PgControl)  # noqa: S101 - made three properties above
+        return PgPublisher(control.session)
 
     def _administrator(self) -> Credentials:
         if self.embedded is not None:

@@ -15,6 +15,7 @@ from kitchen.domain.connection import Credentials
 from kitchen.domain.journal import Operation, OperationState, StepState
 from kitchen.domain.kitchen import Kitchen, State
 from kitchen.domain.layout import Layer, TableName
+from kitchen.domain.release import Release, ReleaseKind, ReleasePlan, ReleaseState
 from kitchen.domain.run import NodeRun, Run, RunState, TestResult
 from kitchen.domain.secret import Secret
 
@@ -409,8 +410,8 @@ class Snapshot(Protocol):
         """Return what samples of columns look like: counts only."""
         ...
 
-    def query(self, statement: str) -> list[Row]:
-        """Return the rows of a statement at this moment."""
+    def query(self, statement: str, settings: Sequence[Secret] = ()) -> list[Row]:
+        """Return the rows of a statement at this moment, in a session that starts with the settings."""
         ...
 
 
@@ -440,8 +441,8 @@ class PantryStore(Protocol):
         """Add indexes, constraints and views, gather statistics, and open the version to its reader role."""
         ...
 
-    def query(self, statement: str) -> list[Row]:
-        """Return the rows of a read-only statement."""
+    def query(self, statement: str, settings: Sequence[Secret] = ()) -> list[Row]:
+        """Return the rows of a read-only statement, in a session that starts with the settings."""
         ...
 
     def catalogue(self, version: int) -> Catalogue:
@@ -628,6 +629,40 @@ class PantryRecords(Protocol):
         ...
 
 
+class ReleaseRecords(Protocol):
+    """What was published into the kitchens of one environment; numbers are unique in it."""
+
+    def add(self, kind: ReleaseKind, environment: str, kitchen: str, plan: ReleasePlan, *, by: str) -> Release:
+        """Record a planned release and number it."""
+        ...
+
+    def get(self, number: int) -> Release | None:
+        """Return a release, or None."""
+        ...
+
+    def all(self, *, kitchen: str | None = None, limit: int | None = None) -> tuple[Release, ...]:
+        """Return releases, newest first."""
+        ...
+
+    def approve(self, number: int, *, by: str) -> None:
+        """Record a person's consent to the plan as it is; Conflict where the release is no longer open."""
+        ...
+
+    def move(
+        self, number: int, state: ReleaseState, *, expected: Sequence[ReleaseState], message: str | None = None
+    ) -> None:
+        """Set the state of a release; Conflict where it is in none of the expected ones."""
+        ...
+
+    def released(self, number: int, *, commit: str, tag: str | None, exchanged: Sequence[Exchanged]) -> None:
+        """Record that a release is in, with what it exchanged, and that its commit is the deployed one."""
+        ...
+
+    def deployed(self, kitchen: str) -> tuple[str, int] | None:
+        """Return the commit whose results stand in a kitchen's tables and the release that brought it, or None."""
+        ...
+
+
 class Control(Protocol):
     """State of one environment, in schema ``kitchen_control`` of its warehouse."""
 
@@ -646,6 +681,8 @@ class Control(Protocol):
     def runs(self) -> RunRecords: ...
     @property
     def pantries(self) -> PantryRecords: ...
+    @property
+    def releases(self) -> ReleaseRecords: ...
 
     def install(self) -> None:
         """Make or upgrade the control schema; raises Refused where a newer kitchen made it."""
