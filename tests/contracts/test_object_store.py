@@ -11,7 +11,6 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from seaweed import BUCKETS, SeaweedFS, weed
 
 from kitchen.adapters.s3 import S3Store
 from kitchen.adapters.secret_file import FileSecretStore
@@ -19,6 +18,7 @@ from kitchen.adapters.storage_folder import FolderStore
 from kitchen.domain.secret import Secret
 from kitchen.errors import Conflict, InvalidInput, KitchenError, NotFound, NotPermitted, Unavailable
 from kitchen.ports import ObjectStore
+from tests.contracts.seaweed import BUCKETS, SeaweedFS, weed
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_vault import FakeVault
 
 from kitchen.adapters.secret_file import FileSecretStore
 from kitchen.adapters.vault import VaultLogin, VaultSecretStore
 from kitchen.domain.secret import Secret
 from kitchen.errors import Conflict, InvalidInput, KitchenError, NotPermitted, Unavailable
 from kitchen.ports import SecretStore
+from tests.contracts.fake_vault import FakeVault
 
 CANARY = "c4n4ry-of-the-secret-store"
 
