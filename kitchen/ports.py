@@ -259,6 +259,10 @@ class Workspaces(Protocol):
         """Say whether the kitchen's login role is there and bears its mark."""
         ...
 
+    def sizes(self, schemas: Sequence[str]) -> Mapping[str, tuple[int, int]]:
+        """Return how many tables and bytes are in each of the schemas that are there."""
+        ...
+
     def rebind(self, layer: Layer) -> None:
         """Open the layer's parents and pantry to a kitchen, close others, and set its search path anew."""
         ...

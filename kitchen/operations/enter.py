@@ -143,11 +143,7 @@ def _private_folder() -> Iterator[Path]:
 def _inherited() -> dict[str, str]:
     """Everything of the person's own shell, except what would lead its tools to another database or kitchen."""
     ours = {"KITCHEN_HOME", "KITCHEN_KEY_HOME", "KITCHEN_WORKTREES", "KITCHEN_PERSON", "KITCHEN_TRACE"}
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name in ours or not (name.startswith("PG") or name.startswith("KITCHEN"))
-    }
+    return {name: value for name, value in os.environ.items() if name in ours or not name.startswith(("PG", "KITCHEN"))}
 
 
 def _shell(kitchen: Kitchen, private: Path, inside: dict[str, str]) -> list[str]:
@@ -171,13 +167,10 @@ def _shell(kitchen: Kitchen, private: Path, inside: dict[str, str]) -> list[str]
 
 
 def _run(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> int:
-    """Start it and wait; Ctrl-C is the child's affair, and ours is to clean up after it."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Start it and wait; Ctrl-C is the child's affair (a handler, unlike SIG_IGN, is not inherited)."""
+    before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
-        child = subprocess.Popen(
-            list(words), cwd=folder, env=dict(environment), preexec_fn=lambda: signal.signal(signal.SIGINT, before)
-        )
-        status = child.wait()
+        status = subprocess.run(list(words), cwd=folder, env=dict(environment), check=False).returncode
     except FileNotFoundError:
         raise NotFound(f"there is no program {words[0]!r} on the path", hint="kitchen enter, for a shell") from None
     except PermissionError:

@@ -42,6 +42,12 @@ JOIN pg_catalog.pg_roles AS granted ON granted.oid = membership.roleid
 JOIN pg_catalog.pg_roles AS member ON member.oid = membership.member
 WHERE member.rolname = %s
 """
+_SIZES = """
+SELECT n.nspname, count(c.oid), coalesce(sum(pg_catalog.pg_total_relation_size(c.oid)), 0)::bigint
+FROM pg_catalog.pg_namespace AS n
+LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'm')
+WHERE n.nspname = ANY(%s) GROUP BY n.nspname
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,12 @@ class PgWorkspaces:
                 [kitchen.login_role],
             )
         return rows == [(kitchen.mark,)]
+
+    def sizes(self, schemas: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """Return how many tables and bytes are in each of the schemas that are there."""
+        with self._sessions.as_administrator() as session:
+            rows = session.query(_SIZES, [list(schemas)])
+        return {schema: (tables, size) for schema, tables, size in rows}
 
     def rebind(self, layer: Layer) -> None:
         """Open the layer's parents and pantry to a kitchen, close others, and set its search path anew."""
