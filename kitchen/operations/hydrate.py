@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Protocol
 
 from kitchen.domain.connection import Credentials
+from kitchen.domain.journal import Operation
 from kitchen.domain.kitchen import Kitchen
 from kitchen.domain.layout import Layer, Layout, TableName
 from kitchen.errors import InvalidInput, NotFound
@@ -47,30 +49,44 @@ def hydrate(
     Raises NotFound and InvalidInput, before anything is copied, for a name that is nobody's or two schemas'.
     """
     layer = services.layer(kitchen)
-    session = services.sessions.open(services.credentials(kitchen), application=f"kitchen {kitchen.name} hydrate")
-    try:
+    done: dict[TableName, Hydrated | None] = {}
+    with _session(services, kitchen) as session:
         tables = resolve(names, layer.layout, services.tables.visible(session, layer))
-        done: dict[TableName, Hydrated | None] = {}
         steps = [_step(services.tables, session, layer, table, done) for table in tables]
-        arguments = {"tables": [str(table) for table in tables]}
+        arguments = {"tables": [[table.schema, table.name] for table in tables]}
         perform(services.control, "hydrate", kitchen.name, arguments, steps, say)
-    finally:
-        session.close()
     return tuple(HydratedTable(table, done.get(table)) for table in tables)
+
+
+def rebuild(services: HydrateServices, repository: object, operation: Operation) -> Sequence[Step]:
+    """Build the steps of an interrupted hydration again; raises NotFound where the kitchen is gone."""
+    kitchen = services.control.kitchens.get(operation.subject)
+    if kitchen is None:
+        raise NotFound(f"the kitchen {operation.subject!r} is gone", hint="kitchen list")
+    asked = operation.arguments["tables"]
+    tables = [TableName(schema, name) for schema, name in asked] if isinstance(asked, list) else []
+    session = services.sessions.open(services.credentials(kitchen), application=f"kitchen {kitchen.name} hydrate")
+    return [_step(services.tables, session, services.layer(kitchen), table, {}) for table in tables]
 
 
 def preview(services: HydrateServices, kitchen: Kitchen, names: Sequence[str]) -> tuple[Relation, ...]:
     """Return what would be copied from where; what the kitchen has itself is not among it."""
     layer = services.layer(kitchen)
-    session = services.sessions.open(services.credentials(kitchen), application=f"kitchen {kitchen.name} hydrate")
-    try:
+    with _session(services, kitchen) as session:
         visible = services.tables.visible(session, layer)
-    finally:
-        session.close()
     wanted = resolve(names, layer.layout, visible)
     by_name = {relation.logical: relation for relation in visible}
     found = (by_name[table] for table in wanted)
     return tuple(relation for relation in found if relation.physical.schema != layer.own(relation.logical.schema))
+
+
+@contextmanager
+def _session(services: HydrateServices, kitchen: Kitchen) -> Iterator[Session]:
+    session = services.sessions.open(services.credentials(kitchen), application=f"kitchen {kitchen.name} hydrate")
+    try:
+        yield session
+    finally:
+        session.close()
 
 
 def resolve(names: Iterable[str], layout: Layout, visible: Sequence[Relation]) -> tuple[TableName, ...]:

@@ -31,7 +31,8 @@ _QUERIES = {
         WHERE n.nspname = ANY(%s) AND c.relkind NOT IN ('t', 'i', 'I') AND a.attnum > 0 AND NOT a.attisdropped""",
     "constraint": """
         SELECT n.nspname, c.relname || ' ' || k.conname, k.contype, pg_get_constraintdef(k.oid), k.convalidated,
-            k.conislocal, k.coninhcount, k.connoinherit, k.condeferrable, k.condeferred, k.conparentid <> 0,
+            k.conislocal, k.coninhcount, k.connoinherit AND k.contype IN ('c', 'n'),  -- of keys it means nothing
+            k.condeferrable, k.condeferred, k.conparentid <> 0,
             (SELECT i.relname FROM pg_class i WHERE i.oid = k.conindid), obj_description(k.oid, 'pg_constraint')
         FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = ANY(%s)""",
@@ -76,7 +77,8 @@ _QUERIES = {
             pg_get_function_arguments(p.oid), pg_get_function_result(p.oid), p.provolatile, p.proisstrict,
             p.proparallel, p.procost, p.prorows, p.proconfig::text, p.proleakproof,
             (SELECT l.lanname FROM pg_language l WHERE l.oid = p.prolang),
-            CASE WHEN p.prokind <> 'a' THEN substring(pg_get_functiondef(p.oid) FROM '\nBEGIN ATOMIC.*|\n RETURN .*') END,
+            CASE WHEN p.prokind <> 'a' THEN
+                substring(pg_get_functiondef(p.oid) FROM '\n *(?:BEGIN ATOMIC|RETURN ).*') END,
             (SELECT row(a.aggkind, a.aggtransfn::regprocedure, a.aggtranstype::regtype, a.agginitval,
                 a.aggcombinefn::regproc, a.aggfinalfn::regproc, a.aggmtransfn::regproc, a.aggmtranstype::regtype,
                 a.aggminitval, a.aggfinalmodify)::text FROM pg_aggregate a WHERE a.aggfnoid = p.oid),
@@ -112,7 +114,7 @@ SELECT DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid), pg_describe_
 FROM pg_depend d
 CROSS JOIN LATERAL pg_identify_object_as_address(d.classid, d.objid, d.objsubid) who
 CROSS JOIN LATERAL pg_identify_object_as_address(d.refclassid, d.refobjid, 0) whom
-WHERE who.object_names && %s::text[] AND whom.object_names && %s::text[]
+WHERE split_part(who.object_names[1], '.', 1) = ANY(%s) AND split_part(whom.object_names[1], '.', 1) = ANY(%s)
 """
 
 
@@ -152,6 +154,12 @@ def differences(one: Mapping[tuple[str, ...], object], other: Mapping[tuple[str,
     said += [f"too much: {key} = {other[key]}" for key in other if key not in one]
     said += [f"{key}:\n  {one[key]}\n  {other[key]}" for key in one if key in other and one[key] != other[key]]
     return sorted(said)
+
+
+def same(one: Mapping[tuple[str, ...], object], other: Mapping[tuple[str, ...], object]) -> None:
+    """Fail with every difference between two catalogues."""
+    found = differences(one, other)
+    assert not found, "\n".join(found)
 
 
 def _renamed(fact: object, schemas: Mapping[str, str]) -> object:

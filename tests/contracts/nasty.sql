@@ -197,7 +197,7 @@ COMMENT ON VIEW nasty_marts.orders_view IS 'an alias named like a schema';
 COMMENT ON COLUMN nasty_marts.orders_view."Order Id" IS 'quoted';
 CREATE VIEW nasty_raw.both_orders AS
     SELECT r.order_id, m.id, nasty_raw.same('x'::text) AS raw_same, nasty_marts.same('x'::text) AS marts_same,
-        lower('A') AS system_lower, nasty_raw.lower('A') AS own_lower, 'nasty_raw.orders'::regclass::text AS named,
+        lower('A') AS system_lower, nasty_raw.lower('A') AS own_lower, 'nasty_raw.orders'::regclass::oid > 0 AS named,
         'nasty_raw.mood'::regtype::oid > 0 AS typed, c.mood = 'sad'::nasty_raw.mood AS is_sad
     FROM nasty_raw.orders r LEFT JOIN nasty_marts.orders m ON m.raw_id = r.order_id
     JOIN nasty_raw.customers c USING (customer_id);

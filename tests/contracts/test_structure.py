@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from kitchen.adapters.postgres.connection import PgSession, connect
-from kitchen.adapters.postgres.structure import (
-    Statement,
-    Structure,
-    finish_statements,
-    read_structure,
-    sequence_statements,
-    table_statements,
-    type_conflicts,
-    type_statements,
-)
-from kitchen.adapters.postgres.structure_text import qualified, quote
-from kitchen.domain.layout import TableName
-from tests.contracts.catalogue import catalogue, contents, crossings, differences
-from tests.contracts.databases import load_nasty, load_pagila
+from kitchen.adapters.postgres.structure import read_structure, type_conflicts, type_statements
+from tests.contracts.catalogue import catalogue, contents, crossings, differences, same
+from tests.contracts.databases import copy, load_nasty, load_pagila, run
 from tests.support import Warehouse
 
-HERE = Path(__file__).parent
+NASTY = {"nasty_raw": "nasty_raw", "nasty_marts": "nasty_marts"}
+TABLES = {"nasty_raw": "zz_raw", "nasty_marts": "zz_marts"}
+TYPES = {"nasty_raw": "zz_types_raw", "nasty_marts": "zz_types_marts"}
+NAMES = {physical: logical for mapping in (TYPES, TABLES) for logical, physical in mapping.items()}
 
 
 @pytest.fixture
@@ -34,54 +24,71 @@ def session(warehouse: Warehouse) -> Iterator[PgSession]:
         yield opened
 
 
-def run(session: PgSession, statements: tuple[Statement, ...]) -> None:
-    for statement in statements:
-        try:
-            session.execute(statement.sql)
-        except Exception as failure:
-            raise AssertionError(f"{statement.what}: {failure}\n{statement.sql}") from failure
-
-
-def copy(session: PgSession, structure: Structure, mapping: dict[str, str], types: dict[str, str]) -> None:
-    """Copy whole schemas the way the pantry is filled: types, bare tables, rows, everything else."""
-    with session.transaction():
-        for schema in {*mapping.values(), *types.values()}:
-            session.execute(f"CREATE SCHEMA {quote(schema)}")
-        run(session, type_statements(structure, types))
-        run(session, table_statements(structure, mapping, types))
-        with session.connection.cursor() as cursor:
-            for table in structure.tables:
-                columns = ", ".join(quote(column.name) for column in table.columns if not column.generated)
-                if table.kind == "p" or not columns:
-                    continue
-                rows = io.BytesIO()
-                target = qualified(TableName(mapping[table.name.schema], table.name.name))
-                cursor.copy_expert(f"COPY (SELECT {columns} FROM ONLY {qualified(table.name)}) TO STDOUT", rows)
-                rows.seek(0)
-                cursor.copy_expert(f"COPY {target} ({columns}) FROM STDIN", rows)
-        run(session, finish_statements(structure, mapping, types, policies=True))
-        run(session, sequence_statements(structure, mapping))
-
-
 def test_pagila_is_copied_object_by_object(session: PgSession) -> None:
     load_pagila(session)
     copy(session, read_structure(session, ["public"]), {"public": "copy_of_p"}, {"public": "copy_of_p_types"})
     names = {"copy_of_p_types": "public", "copy_of_p": "public"}
     source = catalogue(session, {"public": "public"})
     assert len(source) > 300
-    assert differences(source, catalogue(session, names)) == []
-    assert differences(contents(session, {"public": "public"}), contents(session, names)) == []
+    same(source, catalogue(session, names))
+    same(contents(session, {"public": "public"}), contents(session, names))
     assert crossings(session, list(names), ["public"]) == []
 
 
 def test_the_nasty_database_is_copied_object_by_object(session: PgSession) -> None:
     load_nasty(session)
-    sources = {"nasty_raw": "nasty_raw", "nasty_marts": "nasty_marts"}
-    structure = read_structure(session, list(sources))
+    structure = read_structure(session, list(NASTY))
     assert structure.left_out == ()
-    mapping = {name: f"zz_copied_{name}"[:14] + name for name in sources}
-    types = {name: f"zz_typed_{name}"[:13] + name for name in sources}
-    copy(session, structure, mapping, types)
-    names = {physical: logical for one in (types, mapping) for logical, physical in one.items()}
-    assert differences(catalogue(session, sources), catalogue(session, names)) == []
-    assert crossings(session, list(names), list(sources)) == []
+    copy(session, structure, TABLES, TYPES)
+    same(catalogue(session, NASTY), catalogue(session, NAMES))
+    same(contents(session, NASTY), contents(session, NAMES))
+    assert crossings(session, list(NAMES), list(NASTY)) == []
+    assert crossings(session, list(NASTY), list(NASTY)) != []  # it can see them
+
+
+CHANGES = [
+    'DROP INDEX zz_raw."Mixed ON nasty_raw.x USING "',
+    "ALTER TABLE ONLY zz_raw.animals ALTER COLUMN name SET DEFAULT 'crow'",
+    "ALTER SEQUENCE zz_raw.shared_seq RESTART",
+    'COMMENT ON COLUMN zz_marts.orders_view."Order Id" IS NULL',
+    "ALTER VIEW zz_marts.orders_view RESET (security_barrier)",
+    "CREATE OR REPLACE FUNCTION zz_types_raw.same(integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN $1 + 1",
+    "ALTER TABLE zz_raw.customers DISABLE TRIGGER late",
+]
+
+
+def test_the_comparison_sees_every_change(session: PgSession) -> None:
+    load_nasty(session)
+    copy(session, read_structure(session, list(NASTY)), TABLES, TYPES)
+    source = catalogue(session, NASTY)
+    for change in CHANGES:
+        session.execute("BEGIN")
+        session.execute(change)
+        assert len(differences(source, catalogue(session, NAMES))) == 1, change
+        session.execute("ROLLBACK")
+
+
+def test_types_are_added_to_and_never_replaced(session: PgSession) -> None:
+    load_nasty(session)
+    first = read_structure(session, list(NASTY))
+    copy(session, first, TABLES, TYPES)
+    there = read_structure(session, list(TYPES.values()))
+    assert type_conflicts(first, TYPES, there) == ()
+    assert [one.what for one in type_statements(first, TYPES, there)] == ["bodies unchecked"]
+    session.execute(
+        "ALTER TYPE nasty_raw.mood ADD VALUE 'between' AFTER 'sad'; CREATE TYPE nasty_raw.fresh AS ENUM ('x');"
+        'ALTER DOMAIN nasty_raw."select" ADD CHECK (VALUE < 100);'
+        "CREATE OR REPLACE FUNCTION nasty_raw.same(integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN $1 + 0;"
+        "DROP FUNCTION nasty_raw.set_amount CASCADE; CREATE FUNCTION nasty_raw.set_amount() RETURNS integer"
+        " LANGUAGE sql IMMUTABLE RETURN 1"
+    )
+    second = read_structure(session, list(NASTY))
+    assert type_conflicts(second, TYPES, there) == (
+        "type nasty_raw.select has another definition there",
+        "function nasty_raw.set_amount returns something else there",
+    )
+    with session.transaction():
+        run(session, type_statements(second, TYPES, there))
+    labels = "SELECT enumlabel FROM pg_enum WHERE enumtypid = 'zz_types_raw.mood'::regtype ORDER BY enumsortorder"
+    assert [row[0] for row in session.query(labels)] == ["sad", "between", "it's ok", "back\\slash", "ünïcode"]
+    assert session.query("SELECT 'x'::zz_types_raw.fresh")

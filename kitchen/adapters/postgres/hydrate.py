@@ -123,13 +123,14 @@ class Hydration:
     def _fill(self, bare: Structure) -> None:
         for table in bare.tables:
             columns = ", ".join(quote(column.name) for column in table.columns if not column.generated)
-            if table.kind == "p" or not columns:
+            if table.kind == "p":
                 continue
+            named = f" ({columns})" if columns else ""
             own = qualified(self._names.own(self._logical(table.name)))
             source = qualified(table.name)
             self._do(
                 Statement(
-                    f"INSERT INTO {own} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM ONLY {source}",
+                    f"INSERT INTO {own}{named} OVERRIDING SYSTEM VALUE SELECT {columns} FROM ONLY {source}",
                     f"rows of {table.name}",
                 )
             )

@@ -50,7 +50,7 @@ def placed_indexes(structure: Structure, place: Place) -> Iterator[Statement]:
         if index.constraint is None:
             yield _index(index, tables[index.table], place)
         else:
-            yield _constraint(constraints[index.constraint], tables[index.table], place, only=index.partitioned)
+            yield _constraint(constraints[index.constraint], tables[index.table], place, index)
     for index in structure.indexes:
         if index.parent in schemas and index.oid in schemas:
             parent = by_oid[index.parent]
@@ -91,7 +91,7 @@ def placed_constraints(structure: Structure, place: Place, within: Container[int
                 and constraint.table in tables
                 and _wanted(constraint, structure, tables, within)
             ):
-                yield _constraint(constraint, tables[constraint.table], place, only=False)
+                yield _constraint(constraint, tables[constraint.table], place)
 
 
 def _wanted(constraint: Constraint, structure: Structure, tables: Tables, within: Container[int]) -> bool:
@@ -136,11 +136,14 @@ def _index_name(index: Index, table: Table | View, place: Place) -> str:
     return f"{quote(at(place, table.name).schema)}.{quote(index.name)}"
 
 
-def _constraint(constraint: Constraint, table: Table, place: Place, *, only: bool) -> Statement:
-    target = qualified(at(place, table.name))
+def _constraint(constraint: Constraint, table: Table, place: Place, index: Index | None = None) -> Statement:
+    only = "ONLY " if index is not None and index.partitioned else ""
+    definition = constraint.definition.render(place)
+    if index is not None and index.options and constraint.kind in "pu":
+        columns, bracket, ending = definition.rpartition(")")
+        definition = f"{columns}{bracket} WITH ({options_of(index.options)}){ending}"
     return Statement(
-        f"ALTER TABLE {'ONLY ' if only else ''}{target} ADD CONSTRAINT {quote(constraint.name)}"
-        f" {constraint.definition.render(place)}",
+        f"ALTER TABLE {only}{qualified(at(place, table.name))} ADD CONSTRAINT {quote(constraint.name)} {definition}",
         f"constraint {constraint.name} of {table.name}",
     )
 

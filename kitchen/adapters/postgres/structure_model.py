@@ -122,6 +122,7 @@ class Index:
     clustered: bool
     replica_identity: bool
     valid: bool
+    options: tuple[str, ...]  # in ``tail`` too; a primary key's or unique constraint's definition lacks them
     statistics: tuple[tuple[int, int], ...]
     comment: str | None
 

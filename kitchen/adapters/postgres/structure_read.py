@@ -78,7 +78,7 @@ _INDEXES = """
 SELECT i.indexrelid, c.relname, i.indrelid, i.indisunique, c.relkind = 'I', h.inhparent, k.oid, i.indisclustered,
     i.indisreplident, i.indisvalid, obj_description(c.oid, 'pg_class'),
     ARRAY(SELECT a.attnum || ':' || a.attstattarget FROM pg_attribute a
-          WHERE a.attrelid = c.oid AND a.attstattarget >= 0 ORDER BY a.attnum)
+          WHERE a.attrelid = c.oid AND a.attstattarget >= 0 ORDER BY a.attnum), coalesce(c.reloptions, '{}')
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
 LEFT JOIN pg_inherits h ON h.inhrelid = c.oid
 LEFT JOIN pg_constraint k ON k.conindid = c.oid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x')
@@ -161,8 +161,9 @@ def indexes(session: PgSession, deparser: Deparser, oids: Sequence[int]) -> tupl
             raise KitchenError(f"cannot read the definition of index {name}: {tail}")
     return tuple(
         Index(
-            row[0], row[1], row[2], tails[str(row[0])], row[3], row[4], row[5], row[6], row[7], row[8], row[9],
-            tuple(_pair(target) for target in row[11]), row[10],
+            oid=row[0], name=row[1], table=row[2], tail=tails[str(row[0])], unique=row[3], partitioned=row[4],
+            parent=row[5], constraint=row[6], clustered=row[7], replica_identity=row[8], valid=row[9],
+            options=tuple(row[12]), statistics=tuple(_pair(target) for target in row[11]), comment=row[10],
         )
         for row in session.query(_INDEXES, [list(oids)])
     )  # fmt: skip

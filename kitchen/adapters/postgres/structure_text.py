@@ -106,6 +106,11 @@ def without_words(text: str, *words: str) -> str:
     return text
 
 
+def same_sql(one: str, other: str) -> bool:
+    """Say whether two texts are the same but for white space between words."""
+    return [token.text for token in _tokens(one)] == [token.text for token in _tokens(other)]
+
+
 def plain(text: str) -> Text:
     """Return text that names nothing of a watched schema."""
     return Text((text,))

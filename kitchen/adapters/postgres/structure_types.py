@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from kitchen.adapters.postgres.structure_model import Routine, Statement, Structure, UserType
 from kitchen.adapters.postgres.structure_order import at, ordered, placing
-from kitchen.adapters.postgres.structure_text import Place, Reference, Sort, literal, qualified, without_words
+from kitchen.adapters.postgres.structure_text import Place, Reference, Sort, literal, qualified, same_sql, without_words
 from kitchen.domain.layout import TableName
 
 # Bodies name tables that come later, and are read when they run.
@@ -32,7 +32,7 @@ def type_statements(
         else:
             shown = _routine_definition(item, place)
             known_shown = routines_there.get(_signature(item, place))
-            if known_shown is None or (known_shown != shown and _head(known_shown) == _head(shown)):
+            if known_shown is None or (not same_sql(known_shown, shown) and _head_is_same(known_shown, shown)):
                 statements += routine_statements(item, place)
     return tuple(statements)
 
@@ -50,7 +50,7 @@ def type_conflicts(structure: Structure, types_mapping: Mapping[str, str], exist
                 said.append(f"type {item.name} has another definition there")
         else:
             known_shown = routines_there.get(_signature(item, place))
-            if known_shown is not None and _head(known_shown) != _head(_routine_definition(item, place)):
+            if known_shown is not None and not _head_is_same(known_shown, _routine_definition(item, place)):
                 said.append(f"function {item.name} returns something else there")
     return tuple(said)
 
@@ -102,7 +102,7 @@ def _new_labels(kind: UserType, known: UserType, place: Place) -> Iterator[State
 def _compatible(kind: UserType, known: UserType, place: Place) -> bool:
     if kind.kind == "e" and known.kind == "e":
         return True
-    return kind.kind == known.kind and kind.definition.render(place) == known.definition.render(_as_it_is)
+    return kind.kind == known.kind and same_sql(kind.definition.render(place), known.definition.render(_as_it_is))
 
 
 def _as_it_is(reference: Reference) -> TableName:
@@ -128,5 +128,6 @@ def _routine_definition(routine: Routine, place: Place) -> str:
     return without_words(shown, "SECURITY", "DEFINER") if routine.security_definer else shown
 
 
-def _head(definition: str) -> str:
-    return definition.partition("\n LANGUAGE")[0]
+def _head_is_same(one: str, other: str) -> bool:
+    """Compare arguments and result: what follows them may be replaced, they may not."""
+    return same_sql(one.partition("\n LANGUAGE")[0], other.partition("\n LANGUAGE")[0])
