@@ -21,6 +21,7 @@ _MAGIC = b"kitchen-secret-1\n"
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
 _ENDING = ".secret"
+_PATIENCE = 1000
 
 
 class FileSecretStore:
@@ -36,10 +37,9 @@ class FileSecretStore:
         file = self._file(path)
         with _translated(file):
             try:
-                content = file.read_bytes()
+                content = _read_private(file)
             except FileNotFoundError:
                 return None
-            _refuse_loose(file)
         return self._decrypt(path, content)
 
     def write(self, path: str, secret: Mapping[str, str], *, create_only: bool = False) -> None:
@@ -83,12 +83,13 @@ class FileSecretStore:
         return self._folder.joinpath(*folders, name + _ENDING)
 
     def _place(self, file: Path, content: bytes) -> Path:
-        while True:
-            self._make_folder(file.parent)
+        for _ in range(_PATIENCE):
             try:
+                self._make_folder(file.parent)
                 return _write_temporary(file, content)
             except FileNotFoundError:  # another process deleted the last secret here, and with it the empty folder
                 continue
+        raise Unavailable(f"{file.parent} does not stay")
 
     def _make_folder(self, folder: Path) -> None:
         missing = []
@@ -99,7 +100,7 @@ class FileSecretStore:
             folder = folder.parent
         for one in reversed(missing):
             one.mkdir(mode=0o700, parents=one == self._folder, exist_ok=True)
-        _refuse_loose(self._folder)
+        _refuse_loose(self._folder, self._folder.stat())
 
     def _encrypt(self, path: str, secret: Mapping[str, str]) -> bytes:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - 40 ms that reading may not need
@@ -148,12 +149,11 @@ def _make_key(file: Path) -> None:
 
 def _read_key(file: Path) -> bytes:
     try:
-        text = file.read_bytes()
+        text = _read_private(file)
     except FileNotFoundError:
         raise NotPermitted(
             f"the key of this secret store, {file}, is not here", hint="put the key back, or set KITCHEN_KEY_HOME"
         ) from None
-    _refuse_loose(file)
     try:
         key = bytes.fromhex(text.decode("ascii").strip())
     except ValueError:
@@ -176,9 +176,14 @@ def _write_temporary(beside: Path, content: bytes) -> Path:
     return Path(name)
 
 
-def _refuse_loose(path: Path) -> None:
+def _read_private(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        _refuse_loose(file, os.fstat(opened.fileno()))
+        return opened.read()
+
+
+def _refuse_loose(path: Path, state: os.stat_result) -> None:
     """Refuse what others can open; raises NotPermitted with the command that closes it."""
-    state = path.stat()
     strict = "700" if stat.S_ISDIR(state.st_mode) else "600"
     if stat.S_IMODE(state.st_mode) & 0o077:
         raise NotPermitted(f"{path} can be opened by others", hint=f"chmod {strict} {path}")

@@ -11,6 +11,8 @@ from pathlib import Path
 from kitchen.adapters.object_keys import checked_key, checked_prefix
 from kitchen.errors import Conflict, InvalidInput, NotFound, NotPermitted, Unavailable
 
+_PATIENCE = 1000
+
 
 class FolderStore:
     """Objects as files; fits the ObjectStore port."""
@@ -63,7 +65,7 @@ class FolderStore:
         return self._folder / checked_key(key)
 
     def _place(self, file: Path, data: bytes) -> Path:
-        while True:
+        for _ in range(_PATIENCE):
             try:
                 file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 number, name = tempfile.mkstemp(prefix=".new-", dir=file.parent)
@@ -78,6 +80,7 @@ class FolderStore:
                 Path(name).unlink(missing_ok=True)
                 raise
             return Path(name)
+        raise Unavailable(f"{file.parent} does not stay")
 
 
 @contextmanager
