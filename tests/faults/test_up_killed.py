@@ -1,0 +1,56 @@
+"""``kitchen up`` killed in each of its steps: the next one gives a whole environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.support import Project
+
+STEPS = [
+    "starting PostgreSQL of production",
+    "reserving the name production",
+    "storing credentials of production",
+    "making schema public",
+    "opening production",
+    "making branch dev",
+]
+
+
+@pytest.mark.parametrize(
+    ("step", "death"),
+    [(step, signal.SIGKILL) for step in STEPS] + [(STEPS[0], signal.SIGINT), (STEPS[3], signal.SIGTERM)],
+)
+def test_killed_and_typed_again(project: Project, step: str, death: signal.Signals) -> None:
+    environment = ["production"]
+    if "branch" in step:
+        project.git("branch", "-D", "dev")
+        environment = []
+    _die_in(project, step, death, environment)
+    project.kitchen("up", *environment)
+    report = json.loads(project.kitchen("doctor", *environment, "--json").stdout)
+    assert {found["level"] for found in report["findings"] if found["part"] != "pantry"} == {"ok"}
+    if "branch" in step:
+        assert project.git("rev-parse", "dev") == project.git("rev-parse", "main")
+
+
+def _die_in(project: Project, step: str, death: signal.Signals, environment: list[str]) -> None:
+    """Start ``kitchen up`` and end it a moment after it says that it begins a step."""
+    command = [sys.executable, "-m", "kitchen", "up", *environment]
+    with subprocess.Popen(
+        command, cwd=project.root, env=project.environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as dying:
+        assert dying.stderr is not None
+        for line in dying.stderr:
+            if step in line:
+                time.sleep(0.005)
+                os.kill(dying.pid, death)
+                dying.wait(timeout=60)
+                return
+    pytest.fail(f"kitchen up never said {step!r}")
