@@ -17,6 +17,9 @@ from kitchen.domain.recipe import Node, Recipe
 from kitchen.domain.run import Run
 from kitchen.domain.secret import Secret
 from kitchen.errors import InvalidInput, NotFound
+from kitchen.operations.enter import EnterServices, kitchen_environment
+from kitchen.operations.external import PROVISIONER_PATH
+from kitchen.operations.secrets import KITCHENS_PATH, SUPERUSER_PATH
 from kitchen.ports import SecretStore
 
 # of our own environment a program inherits only what a tool needs to work at all: no secret of the person who types
@@ -24,14 +27,13 @@ _INHERITED = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TERM|VIRTUAL_ENV|SSL_CERT_FILE|SSL_CERT_DIR"
     r"|REQUESTS_CA_BUNDLE|HTTPS?_PROXY|NO_PROXY|https?_proxy|no_proxy|PYTHONPATH|LD_LIBRARY_PATH"
 )
+_OWN = (PROVISIONER_PATH, SUPERUSER_PATH, KITCHENS_PATH, "masking")
 _SECRET = re.compile(r"([a-z0-9_/-]+)#([a-z0-9_]+)")
 
 
-class Services(Protocol):
+class Services(EnterServices, Protocol):
     """What this needs of an environment."""
 
-    @property
-    def environment(self) -> Environment: ...
     @property
     def secrets(self) -> SecretStore: ...
 
@@ -41,13 +43,12 @@ def node_environment(
     services: Services, kitchen: Kitchen, node: Node, *, run: Run, secrets: Mapping[str, Mapping[str, str]]
 ) -> Iterator[Mapping[str, str]]:
     """Return the environment of a node's program; the password file lives as long as the block."""
-    from kitchen.operations import enter  # noqa: PLC0415
-
     inherited = {name: value for name, value in os.environ.items() if _INHERITED.fullmatch(name)}
     with tempfile.TemporaryDirectory(prefix="kitchen-node-") as private:
         yield {
             **inherited,
-            **enter.kitchen_environment(services, kitchen, Path(private)),
+            **kitchen_environment(services, kitchen, Path(private)),
+            "PGAPPNAME": f"kitchen {kitchen.name} {run.recipe}/{node.name}"[:63],
             "KITCHEN_RUN": str(run.id),
             "KITCHEN_PARAMETERS": json.dumps(run.parameters, default=str),
             **_declared(services.environment, node, secrets),
@@ -55,13 +56,16 @@ def node_environment(
 
 
 def secrets_of(services: Services, kitchen: Kitchen, recipe: Recipe) -> dict[str, dict[str, str]]:
-    """Return every secret that a recipe's nodes declare, by path; raises InvalidInput or NotFound before it runs."""
+    """Return every secret that a recipe's nodes declare, by path: the kitchen's own, else the environment's.
+
+    Raises InvalidInput or NotFound before anything runs.
+    """
     found: dict[str, dict[str, str]] = {}
     for node in recipe.nodes:
         for reference in _references(services.environment, node):
             path, _ = _parts(reference, node)
             if path not in found:
-                kept = services.secrets.read(path)
+                kept = services.secrets.read(f"{kitchen.secret_path}/{path}") or services.secrets.read(path)
                 if kept is None:
                     raise NotFound(
                         f"node {node.name!r} needs the secret {path!r}, which {kitchen.environment!r} has not",
@@ -109,7 +113,7 @@ def _parts(reference: str, node: Node) -> tuple[str, str]:
     found = _SECRET.fullmatch(reference)
     if found is None:
         raise InvalidInput(f"node {node.name!r}: {reference[:80]!a} names no secret: write path#key")
-    if found[1].split("/")[0] in ("kitchens", "provisioner", "superuser", "masking"):
+    if found[1].split("/")[0] in _OWN:
         raise InvalidInput(f"node {node.name!r}: the secret {found[1]!r} is kitchen's own")
     return found[1], found[2]
 

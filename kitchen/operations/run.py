@@ -10,31 +10,28 @@ from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
-from kitchen.domain.connection import Credentials
-from kitchen.domain.environment import Environment
 from kitchen.domain.kitchen import Kind, Kitchen, State
-from kitchen.domain.layout import Layer, Layout, TableName
+from kitchen.domain.layout import Layer, TableName
 from kitchen.domain.recipe import Recipe, Severity
+from kitchen.domain.redaction import Redactor
 from kitchen.domain.run import Run, RunState, TestResult
 from kitchen.engine.checks import Ground, tables_of
 from kitchen.engine.compile import places_of
 from kitchen.engine.execution import Execution
 from kitchen.engine.plan import Plan, plan
-from kitchen.engine.redact import redactor
 from kitchen.engine.runner import Outcome, run_nodes
 from kitchen.engine.tests import evaluate, is_stopping, said
 from kitchen.errors import Conflict, InvalidInput, KitchenError
+from kitchen.operations.enter import EnterServices
 from kitchen.operations.node_environment import hidden, node_environment, secrets_of
 from kitchen.ports import ContainerEngine, Control, SecretStore, Session, Sessions, Tables
 
 Say = Callable[[str], None]
 
 
-class Services(Protocol):
+class Services(EnterServices, Protocol):
     """What runs need of an environment; ``app.Services`` fits."""
 
-    @property
-    def environment(self) -> Environment: ...
     @property
     def control(self) -> Control: ...
     @property
@@ -46,11 +43,8 @@ class Services(Protocol):
     @property
     def containers(self) -> ContainerEngine | None: ...
     @property
-    def layout(self) -> Layout: ...
-    @property
     def person(self) -> str: ...
     def layer(self, kitchen: Kitchen) -> Layer: ...
-    def credentials(self, kitchen: Kitchen) -> Credentials: ...
 
 
 def plan_recipe(
@@ -183,7 +177,7 @@ def _run(
         surroundings=lambda node: node_environment(services, kitchen, node, run=run, secrets=secrets),
         folder=folder / "recipes" / recipe.name,
         containers=services.containers,
-        redact=redactor([services.credentials(kitchen).password, *hidden(secrets)]),
+        redact=Redactor([services.credentials(kitchen).password, *hidden(secrets)]).redact,
         say=say,
         in_place=kitchen.kind is Kind.STANDING,
         _session=session,

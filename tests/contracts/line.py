@@ -43,8 +43,14 @@ class Line:
     logical: tuple[str, ...] = ("public",)
     said: list[str] = field(default_factory=list)
     containers: None = None
+    embedded: None = None
     person: str = "ann@example.com"
     tables: PgTables = field(default_factory=PgTables)
+
+    @property
+    def state_dir(self) -> Path:
+        """Return where the environment would keep its services' data."""
+        return self.root / "state"
 
     def __post_init__(self) -> None:
         self.control = PgControl(self.warehouse.sessions, environment="dev", person=self.person)
@@ -71,9 +77,8 @@ class Line:
             for logical in self.logical:
                 pantry = self.layout.pantry(1, logical)
                 session.execute(f"CREATE SCHEMA {pantry}; GRANT USAGE ON SCHEMA {pantry} TO {reader}")
-                session.execute(
-                    f"CREATE SCHEMA {self.layout.types(logical)}; GRANT USAGE ON SCHEMA {self.layout.types(logical)} TO {reader}"
-                )
+                types = self.layout.types(logical)
+                session.execute(f"CREATE SCHEMA {types}; GRANT USAGE ON SCHEMA {types} TO {reader}")
                 session.execute(PANTRY.format(pantry=pantry))
                 session.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {pantry} TO {reader}")
             for kitchen in (self.standing, self.kitchen):
