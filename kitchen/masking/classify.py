@@ -41,8 +41,15 @@ def propose(catalogue: Catalogue, policy: Policy, evidences: Evidences) -> Mappi
                 if domain is not None:
                     decision = shared.setdefault(domain, replace(decision, subject=None))
             found.setdefault(table.name, {})[column.name] = decision
-    order = {column: n for table in catalogue.tables for n, column in enumerate([c.name for c in table.columns])}
-    return {name: dict(sorted(columns.items(), key=lambda item: order[item[0]])) for name, columns in found.items()}
+    return {
+        table.name: {
+            column.name: found[table.name][column.name]
+            for column in table.columns
+            if column.name in found[table.name]
+        }
+        for table in catalogue.tables
+        if table.name in found
+    }
 
 
 def _refers_only(catalogue: Catalogue, table: SourceTable) -> bool:

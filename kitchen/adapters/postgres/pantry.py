@@ -23,6 +23,7 @@ from kitchen.adapters.postgres.structure_text import literal, qualified, quote
 from kitchen.domain.catalogue import Catalogue
 from kitchen.domain.kitchen import pantry_reader_role
 from kitchen.domain.layout import Layout, TableName
+from kitchen.domain.secret import Secret
 from kitchen.errors import Conflict, KitchenError, Refused
 from kitchen.ports import CopyJob, Row
 
@@ -88,9 +89,9 @@ class PgPantryStore:
             with session.transaction():
                 self._grant(session, version)
 
-    def query(self, statement: str) -> list[Row]:
-        """Return the rows of a read-only statement of a leak check."""
-        with self._open() as session, session.transaction():
+    def query(self, statement: str, settings: Sequence[Secret] = ()) -> list[Row]:
+        """Return the rows of a read-only statement, in a session that starts with the settings."""
+        with self._open([setting.reveal() for setting in settings]) as session, session.transaction():
             session.execute("SET TRANSACTION READ ONLY")
             return session.query(statement)
 
@@ -126,11 +127,9 @@ class PgPantryStore:
         """Return where a logical table is in a version."""
         return TableName(self._layout.pantry(version, table.schema), table.name)
 
-    def _open(self) -> PgSession:
-        return connect(
-            self._sessions.administrator(), application="kitchen: pantry",
-            options=["search_path=pg_catalog", "lock_timeout=30s"],
-        )  # fmt: skip
+    def _open(self, settings: Sequence[str] = ()) -> PgSession:
+        options = ["search_path=pg_catalog", "lock_timeout=30s", "jit=off", *settings]
+        return connect(self._sessions.administrator(), application="kitchen: pantry", options=options)
 
     def _tables(self, version: int) -> dict[str, str]:
         return {logical: self._layout.pantry(version, logical) for logical in self._layout.logical}
@@ -208,6 +207,7 @@ def _run(session: PgSession, statements: Sequence[Statement]) -> None:
 
 def _under(catalogue: Catalogue, logical: Mapping[str, str]) -> Catalogue:
     """Return a catalogue whose tables and keys speak of logical schemas."""
+
     def named(table: TableName) -> TableName:
         return TableName(logical.get(table.schema, table.schema), table.name)
 

@@ -160,9 +160,7 @@ def _receive(
     return received or 0
 
 
-def _judge(
-    job: CopyJob, sent: int | BaseException | None, received: int | None, failure: BaseException | None
-) -> None:
+def _judge(job: CopyJob, sent: int | BaseException | None, received: int | None, failure: BaseException | None) -> None:
     """Raise what went wrong, the source's fault first: an early end of its rows looks like success to the target."""
     broken = isinstance(sent, BrokenPipeError) or isinstance(getattr(sent, "__cause__", None), BrokenPipeError)
     if isinstance(sent, QueryCanceledError) or isinstance(failure, QueryCanceledError):
@@ -196,6 +194,4 @@ def _source_error(job: CopyJob, error: psycopg2.Error) -> KitchenError:
 
 def counts_of(session: Any, tables: Sequence[TableName]) -> dict[TableName, int]:
     """Return the exact number of rows of tables."""
-    return {
-        table: int(session.query(f"SELECT count(*) FROM {qualified(table)}")[0][0]) for table in tables
-    }
+    return {table: int(session.query(f"SELECT count(*) FROM {qualified(table)}")[0][0]) for table in tables}

@@ -12,14 +12,17 @@ from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 from kitchen.adapters.postgres.connection import PgSession, connect
 from kitchen.adapters.postgres.sessions import PgSessions
 from kitchen.adapters.postgres.source_samples import sample
+from kitchen.adapters.postgres.structure_text import qualified
 from kitchen.domain.catalogue import Catalogue, Evidences, ForeignKey, SourceColumn, SourceTable
 from kitchen.domain.connection import Credentials
 from kitchen.domain.layout import TableName
-from kitchen.errors import NotFound, NotPermitted
+from kitchen.domain.secret import Secret
+from kitchen.errors import KitchenError, NotFound, NotPermitted, Refused
 from kitchen.ports import Row
 
 _TABLES = """
-SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltuples::bigint, c.relpages, c.relrowsecurity,
+SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltuples::bigint,
+    CASE WHEN c.relkind = 'r' THEN pg_relation_size(c.oid) / current_setting('block_size')::bigint ELSE 0 END, c.relrowsecurity,
     has_table_privilege(c.oid, 'SELECT')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition AND c.relpersistence <> 't'
@@ -29,17 +32,17 @@ ORDER BY n.nspname, c.relname
 
 # A domain over a domain over an array: walk down to the type that holds the values.
 _COLUMNS = """
-WITH RECURSIVE below (oid, first, typmod, notnull, checked) AS (
+WITH RECURSIVE below (oid, first, typmod, filled, checked) AS (
     SELECT t.oid, t.oid, -1, false, false FROM pg_type t
     UNION ALL
-    SELECT t.typbasetype, b.first, t.typtypmod, b.notnull OR t.typnotnull,
+    SELECT t.typbasetype, b.first, t.typtypmod, b.filled OR t.typnotnull,
         b.checked OR EXISTS (SELECT FROM pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c')
     FROM below b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype = 'd'
 )
 SELECT a.attrelid, a.attname, format_type(a.atttypid, a.atttypmod), e.typname, e.typcategory, e.oid <> t.oid,
     CASE WHEN e.typname IN ('varchar', 'bpchar') AND greatest(a.atttypmod, b.typmod) > 4
         THEN greatest(a.atttypmod, b.typmod) - 4 END,
-    a.attnotnull OR b.notnull, a.attgenerated <> '', b.checked
+    a.attnotnull OR b.filled, a.attgenerated <> '', b.checked
 FROM pg_attribute a JOIN below b ON b.first = a.atttypid JOIN pg_type t ON t.oid = b.oid AND t.typtype <> 'd'
 JOIN pg_type e ON e.oid = CASE WHEN t.typelem <> 0 AND t.typcategory = 'A' THEN t.typelem ELSE t.oid END
 WHERE a.attrelid = ANY(%s) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum
@@ -80,6 +83,9 @@ WHERE t.tgrelid = ANY(%s) AND p.proname = 'tsvector_update_trigger' AND NOT t.tg
 """
 
 
+_LOCKED_AT_ONCE = 500
+
+
 class PgSource:
     """A source's schemas as they lie on its own server."""
 
@@ -93,6 +99,7 @@ class PgSource:
         credentials = self._sessions.administrator()
         session = open_reader(credentials)
         try:
+            _lock(session, credentials, self.schemas)
             yield PgSnapshot(session, credentials, self.schemas)
         finally:
             session.close()
@@ -109,9 +116,20 @@ class PgSnapshot:
             "SELECT pg_export_snapshot(), now(), current_setting('server_version')"
         )[0]
 
-    def query(self, statement: str) -> list[Row]:
-        """Return the rows of a statement at this moment."""
-        return self.session.query(statement)
+    def query(self, statement: str, settings: Sequence[Secret] = ()) -> list[Row]:
+        """Return the rows of a statement at this moment; with settings in a session of its own that starts with them.
+
+        Raises Refused without the server's words where such a statement fails: they may quote a value.
+        """
+        if not settings:
+            return self.session.query(statement)
+        revealed = [setting.reveal() for setting in settings]
+        with open_reader(self.credentials, snapshot=self.id, settings=revealed) as session:
+            try:
+                return session.query(statement)
+            except KitchenError as error:
+                kind = type(error.__cause__).__name__
+                raise Refused(f"the source refused: {kind}") from None
 
     def catalogue(self) -> Catalogue:
         """Return the tables of the source; raises NotFound or NotPermitted where they cannot be read."""
@@ -133,6 +151,19 @@ def open_reader(credentials: Credentials, *, snapshot: str | None = None, settin
     if snapshot is not None:
         session.execute("SET TRANSACTION SNAPSHOT %s", [snapshot])
     return session
+
+
+def _lock(session: PgSession, credentials: Credentials, schemas: Sequence[str]) -> None:
+    """Keep tables as they are from before the moment until its end, as pg_dump does.
+
+    A table that is rewritten after a snapshot was taken looks empty to it.
+    """
+    with connect(credentials, application="kitchen: pantry", options=["search_path=pg_catalog"]) as other:
+        names = [TableName(row[1], row[2]) for row in other.query(_TABLES, [list(schemas)]) if row[3] != "f" and row[7]]
+    session.execute("SET LOCAL lock_timeout = '30s'")
+    for start in range(0, len(names), _LOCKED_AT_ONCE):
+        listed = ", ".join(qualified(name) for name in names[start : start + _LOCKED_AT_ONCE])
+        session.execute(f"LOCK TABLE {listed} IN ACCESS SHARE MODE")
 
 
 def read_catalogue(session: PgSession, schemas: Sequence[str]) -> Catalogue:

@@ -1,0 +1,311 @@
+"""Make a new pantry version: mask on the source, stream over, check for leaks, and only then show it to anybody."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+from kitchen import __version__
+from kitchen.domain.catalogue import Catalogue, ColumnName, SourceTable
+from kitchen.domain.environment import Environment
+from kitchen.domain.journal import Operation, OperationState
+from kitchen.domain.kitchen import Kitchen, State
+from kitchen.domain.layout import Layer, TableName
+from kitchen.domain.masking import Policy
+from kitchen.domain.secret import Secret
+from kitchen.errors import Conflict, KitchenError, Refused
+from kitchen.masking import leaks, trial
+from kitchen.masking.domains import components
+from kitchen.masking.keys import MaskingKey
+from kitchen.masking.select import MaskedSelect, masked_select
+from kitchen.operations import journalled
+from kitchen.operations.pantry_check import Examined, examine, refuse
+from kitchen.operations.pantry_key import masking_key
+from kitchen.operations.pantry_verify import Checked, Subject, refuse_leaks, verify
+from kitchen.ports import Control, CopyJob, PantryStore, SecretStore, Snapshot, Source, Workspaces
+from kitchen.saga import Step
+
+KIND = "pantry refresh"
+LOCK = "pantry"
+KEEP = 2  # newest versions that stay although nobody uses them
+_RANGE_PAGES = 4096  # 32 MB: larger tables are read in ranges, several at a time
+_LOCK_WAIT = 20.0
+
+Say = Callable[[str], None]
+Report = Callable[[int, int, int], None]  # rows so far, bytes so far, rows expected
+
+
+class Services(Protocol):
+    """What a refresh asks of the environment that receives the pantry."""
+
+    @property
+    def environment(self) -> Environment: ...
+    @property
+    def control(self) -> Control: ...
+    @property
+    def workspaces(self) -> Workspaces: ...
+    def layer(self, kitchen: Kitchen) -> Layer: ...
+    def standing(self) -> Kitchen: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """What a refresh reads: the source, its secrets, the policy; and how it reports."""
+
+    source: Source
+    source_name: str
+    secrets: SecretStore  # of the source environment
+    store: PantryStore
+    policy: Policy
+    report: Report = lambda _rows, _bytes, _expected: None
+    workers: int = field(default_factory=lambda: min(4, os.cpu_count() or 1))
+
+
+@dataclass(slots=True)
+class _Work:
+    """What the steps of one process hand on to each other; a process that recovers builds anew or goes forward."""
+
+    manifest: dict[str, object] = field(default_factory=dict)
+
+
+def refresh(services: Services, wish: Refresh, *, say: Say) -> int:
+    """Make, check and publish a new version and return its number.
+
+    Raises Refused where the policy does not cover the source or a leak check fails; the old version stands.
+    """
+    finish_interrupted(services, wish.store, say=say)
+    services.standing()  # an environment that is not set up is said before anything is read
+    version = services.control.pantries.begin({"source": wish.source_name, "policy": wish.policy.digest})
+    try:
+        steps = refresh_steps(services, wish.store, version, wish=wish, say=say)
+        journalled.perform(services.control, KIND, LOCK, {"version": version}, steps, say)
+    except BaseException:
+        with suppress(KitchenError):  # the record alone hurts nobody, and the next refresh drops it
+            _forget_unbuilt(services, wish.store, version)
+        raise
+    prune(services, wish.store, say=say)
+    return version
+
+
+def refresh_steps(
+    services: Services, store: PantryStore, version: int, *, wish: Refresh | None, say: Say
+) -> tuple[Step, ...]:
+    """Return the steps of a refresh; without a wish only those that undo it or go on past its pivot can run."""
+    work = _Work()
+    records = services.control.pantries
+
+    def build() -> None:
+        if wish is None:
+            raise Refused("a refresh is begun anew, not resumed", hint="kitchen pantry refresh")
+        store.drop(version)
+        work.manifest = dict(_built(services, wish, version, say))
+
+    def publish() -> None:
+        records.publish(version, work.manifest)
+
+    def published() -> bool:
+        return any(found.version == version and found.state == "ready" for found in records.all())
+
+    def forget() -> None:
+        store.drop(version)
+        records.drop(version)
+
+    return (
+        Step("build", f"masking {services.environment.data.source if services.environment.data else 'the source'}"
+             f" into pantry v{version}", build, lambda: False, forget),
+        Step("publish", f"publishing pantry v{version}", publish, published, pivot=True),
+        Step("rebind", f"opening pantry v{version} to {services.environment.name}",
+             lambda: _rebind(services, version), lambda: _is_rebound(services, version)),
+    )  # fmt: skip
+
+
+def recovered(
+    services: Services, store: PantryStore, operation: Operation, *, say: Say, undo: bool = False
+) -> OperationState:
+    """End a refresh that a process left: undone before its version was published, finished after."""
+    version = int(str(operation.arguments["version"]))
+    steps = refresh_steps(services, store, version, wish=None, say=say)
+    return journalled.recover(services.control, operation, steps, say, undo=undo)
+
+
+def finish_interrupted(services: Services, store: PantryStore, *, say: Say) -> None:
+    """End refreshes that were killed, and drop versions that were never published."""
+    for operation in services.control.journal.unfinished():
+        if operation.kind == KIND:
+            recovered(services, store, operation, say=say)
+    with services.control.locks.hold(LOCK, purpose="prune"):
+        for found in services.control.pantries.all():
+            if found.state == "building":
+                _forget_unbuilt(services, store, found.version)
+
+
+def _forget_unbuilt(services: Services, store: PantryStore, version: int) -> None:
+    for found in services.control.pantries.all():
+        if found.version == version and found.state == "building":
+            store.drop(version)
+            services.control.pantries.drop(version)
+
+
+def prune(services: Services, store: PantryStore, *, say: Say) -> tuple[int, ...]:
+    """Drop versions that no kitchen uses, except the newest; what is still read stays, and is said."""
+    used = {kitchen.pantry for kitchen in services.control.kitchens.all()}
+    ready = [found.version for found in services.control.pantries.all() if found.state == "ready"]
+    dropped = []
+    for version in ready[KEEP:]:
+        if version in used:
+            continue
+        try:
+            store.drop(version)
+            services.control.pantries.drop(version)
+            dropped.append(version)
+        except Conflict as kept:
+            say(f"pantry v{version} stays: {kept.message}")
+    return tuple(dropped)
+
+
+def _rebind(services: Services, version: int) -> None:
+    """Let the standing kitchen see the version. Working kitchens keep theirs until they update."""
+    give_up = time.monotonic() + _LOCK_WAIT
+    while True:
+        try:
+            with services.control.locks.hold(services.environment.name, purpose=KIND):
+                standing = services.standing()
+                moved = replace(standing, pantry=version)
+                if (standing.pantry or 0) < version:
+                    services.control.kitchens.save(moved, expected=State.READY)
+                else:
+                    moved = standing
+                services.workspaces.rebind(services.layer(moved))
+                return
+        except Conflict:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.2)
+
+
+def _is_rebound(services: Services, version: int) -> bool:
+    return (services.standing().pantry or 0) >= version
+
+
+def _built(services: Services, wish: Refresh, version: int, say: Say) -> Mapping[str, object]:
+    """Build and check a version in one moment of the source, and return its manifest."""
+    started = time.monotonic()
+    newest = services.control.pantries.newest()
+    with wish.source.snapshot() as snapshot:
+        examined = examine(snapshot, wish.policy, newest=newest, allow_proposed=services.environment.is_embedded)
+        if examined.stopping:
+            raise refuse(examined.stopping)
+        key = masking_key(wish.secrets, newest=newest)
+        jobs = _jobs(wish, snapshot, examined, key)
+        structure, left_out = wish.store.make(version, snapshot)
+        expected = sum(table.rows for table in examined.catalogue.tables)
+        copying = time.monotonic()
+        rows = wish.store.copy(
+            version, snapshot, jobs, workers=wish.workers,
+            report=lambda done, size: wish.report(done, size, max(expected, done)),
+        )  # fmt: skip
+        copied = time.monotonic() - copying
+        say(f"copied {sum(rows.values()):,} rows in {copied:.1f} s; building keys and indexes")
+        finishing = time.monotonic()
+        wish.store.finish(version, structure)
+        finished = time.monotonic() - finishing
+        say("checking for leaks")
+        subject = Subject(wish.store, version, wish.policy, examined.catalogue, snapshot, rows)
+        checked = verify(subject)
+        refuse_leaks(checked)
+        seconds = {"copy": round(copied, 3), "finish": round(finished, 3), "all": round(time.monotonic() - started, 3)}
+        return _manifest(wish, snapshot, examined, key, rows, left_out, checked, seconds)
+
+
+def _jobs(wish: Refresh, snapshot: Snapshot, examined: Examined, key: MaskingKey) -> list[CopyJob]:
+    """Return the masked SELECT of every table, tried on a few rows, in ranges where a table is large."""
+    catalogue, policy = examined.catalogue, wish.policy
+    taken = _taken(snapshot, catalogue, policy)
+    joined: Mapping[ColumnName, str] = components(catalogue, policy)
+    jobs: list[CopyJob] = []
+    for table in catalogue.tables:
+        select = masked_select(policy, table, joined, taken=taken)
+        if not select.columns:
+            continue
+        settings = tuple(Secret(setting) for setting in key.settings(select.domains))
+        _try(snapshot, policy, select, settings)
+        jobs += [
+            CopyJob(table.name, select.sql(condition), select.columns, settings, max(table.pages, 1))
+            for condition in _ranges(select)
+        ]
+    return jobs
+
+
+def _taken(snapshot: Snapshot, catalogue: Catalogue, policy: Policy) -> Mapping[str, frozenset[str]]:
+    """Return the entries of pools that somebody in production bears: others stand in for them."""
+    found = []
+    for table in catalogue.tables:
+        query = leaks.taken_query(leaks.source_of(table, policy), leaks.masked_columns(policy, table))
+        if query is not None:
+            found.append({name: hits or [] for name, hits in zip(query[1], snapshot.query(query[0])[0], strict=True)})
+    return leaks.merged(found)
+
+
+def _try(snapshot: Snapshot, policy: Policy, select: MaskedSelect, settings: tuple[Secret, ...]) -> None:
+    """Mask a few rows and ask whether the table would take them; raises Refused with the constraint's name."""
+    asked = trial.query(policy, select)
+    if asked is None:
+        return
+    statement, names = asked
+    table = select.table.name
+    try:
+        counted = snapshot.query(statement, settings)[0]
+    except Refused as refused:
+        raise Refused(f"{table}: masked values do not fit a domain of the table ({refused.message})") from None
+    wrong = [name for name, count in zip(names, counted, strict=False) if count]  # one count more: all rows
+    if wrong:
+        raise Refused(
+            f"{table}: masked values violate {', '.join(wrong)}",
+            hint="keep the column with a reason, blank it, or write an expression: mask: sql",
+        )
+
+
+def _ranges(select: MaskedSelect) -> list[str | None]:
+    table: SourceTable = select.table
+    if table.partitioned or not select.splittable or table.pages <= _RANGE_PAGES:
+        return [None]
+    starts = range(0, table.pages, _RANGE_PAGES)
+    return [
+        f"t.ctid >= '({start},0)'::tid"
+        + (f" AND t.ctid < '({start + _RANGE_PAGES},0)'::tid" if start + _RANGE_PAGES < table.pages else "")
+        for start in starts
+    ]
+
+
+def _manifest(
+    wish: Refresh, snapshot: Snapshot, examined: Examined, key: MaskingKey, rows: Mapping[TableName, int],
+    left_out: tuple[str, ...], checked: tuple[Checked, ...], seconds: Mapping[str, float],
+) -> dict[str, object]:  # fmt: skip
+    """Return what a version says of itself: no value of any row, and of the key only its id."""
+    tables = examined.catalogue.tables
+    masks: dict[str, str] = {}
+    for table in tables:
+        for column in table.columns:
+            if (decided := wish.policy.decided(table.name, column.name)) is not None:
+                masks[f"{table.name}.{column.name}"] = decided.decision.mask.value
+    return {
+        "source": wish.source_name,
+        "server": snapshot.server,
+        "snapshot": {"id": snapshot.id, "taken_at": snapshot.taken_at.isoformat()},
+        "made_at": datetime.now(UTC).isoformat(),
+        "kitchen": __version__,
+        "policy": {"file": wish.policy.name, "sha256": wish.policy.digest},
+        "key_id": key.id,
+        "rows": {str(table): count for table, count in sorted(rows.items(), key=lambda item: str(item[0]))},
+        "columns": {f"{table.name}.{column.name}": column.type for table in tables for column in table.columns},
+        "masks": masks,
+        "left_out": [*examined.catalogue.left_out, *left_out],
+        "checks": [check.document() for check in checked],
+        "seconds": dict(seconds),
+        "words": "masked and pseudonymised with a key; whoever holds the key and the source can link it back",
+    }
