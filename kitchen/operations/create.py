@@ -164,10 +164,7 @@ def create_working(services: StandingServices, repository: Repository, creation:
 def ensure_standing(services: StandingServices, *, say: Say) -> Kitchen:
     """Return the environment's standing kitchen, made where it is missing; it has no worktree and makes no branch."""
     environment = services.environment
-    found = services.control.kitchens.get(environment.name)
-    if found is not None and found.state is not State.CREATING:
-        return found
-    _finish_standing(services, say=say)
+    _finish_standing(services, say=say)  # also one that is ready, but was killed before it could say so
     found = services.control.kitchens.get(environment.name)
     if found is not None:
         return found
@@ -182,7 +179,7 @@ def ensure_standing(services: StandingServices, *, say: Say) -> Kitchen:
 
 
 def _finish_standing(services: StandingServices, *, say: Say) -> None:
-    """Undo what an interrupted command left of the standing kitchen."""
+    """Finish or undo what an interrupted command left of the standing kitchen."""
     for operation in services.control.journal.unfinished():
         if operation.kind == "create" and operation.subject == services.environment.name:
             recover(services.control, operation, rebuild(services, None, operation), say)
@@ -240,8 +237,11 @@ def _branch_step(repository: Repository, kitchen: Kitchen) -> Step:
     ref = f"refs/heads/{branch}"
 
     def do() -> None:
-        if repository.head(branch) != base:
+        try:
             repository.update_refs([RefUpdate(ref, base, None)], reason=f"kitchen create {kitchen.name}")
+        except Conflict:
+            if repository.head(branch) != base:
+                raise
 
     def undo() -> None:
         if repository.head(branch) is not None:  # one that has moved is refused: it holds somebody's work
