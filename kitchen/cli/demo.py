@@ -55,9 +55,6 @@ def _play_all(folder: Path) -> None:
         _announce(number, scene)
         longest_create = _play(stage, scene)
         timed.append((scene.title, time.monotonic() - begun, longest_create))
-        if number == 1:
-            mark(folder, DemoState.STARTED)
-            stage.place_data()
     mark(folder, DemoState.FINISHED)
     _summary(folder, timed)
 
@@ -75,14 +72,22 @@ def _play(stage: Stage, scene: Scene) -> float | None:
         _line("")
         _line(click.style("$ ", fg="cyan", bold=True) + click.style(_typed(act, words), bold=True))
         played = stage.play(act)
-        if words[:2] == ("git", "init") and (author := stage.identify()):
-            _line(click.style(f"  (git knows no user here: this project's commits are by {author})", dim=True))
+        if words[:2] == ("git", "init"):
+            _take_over(stage)
         if words[1] == "create":
             create = played.seconds
         _line(click.style(f"  ({played.seconds:.2f} s)", dim=True))
         if act.then:
             _line(click.style(f"  → {act.then}", fg="green"))
     return create
+
+
+def _take_over(stage: Stage) -> None:
+    """Mark a new repository as a demo's, so that what is killed from here on can be played anew."""
+    mark(stage.folder, DemoState.STARTED)
+    stage.place_data()
+    if author := stage.identify():
+        _line(click.style(f"  (git knows no user here: this project's commits are by {author})", dim=True))
 
 
 def _find_out(stage: Stage, act: Command) -> None:

@@ -71,7 +71,8 @@ class Stage:
         foreign = ("PG", "GIT_DIR", "GIT_INDEX", "GIT_WORK", "KITCHEN_WORKTREES", "KITCHEN_ENVIRONMENT")
         self.environment: Mapping[str, str] = {
             **{name: value for name, value in os.environ.items() if not name.startswith(foreign) and name != "KITCHEN"},
-            "PSQL_PAGER": "",
+            "PSQLRC": os.devnull,
+            "PSQL_PAGER": "cat",
             "PAGER": "cat",
         }
 
