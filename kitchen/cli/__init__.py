@@ -93,7 +93,7 @@ def cli(ctx: click.Context) -> None:
 def main() -> NoReturn:
     """Run the command line and leave with the exit code that the design promises."""
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(standalone_mode=False, color=_colour())
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.Exit as leaving:
         sys.exit(leaving.exit_code)
@@ -120,12 +120,17 @@ def show(error: KitchenError) -> None:
 
         click.echo(json.dumps({"error": error.message, "hint": error.hint, "exit_code": error.exit_code}), err=True)
         return
-    click.echo(click.style("error: ", fg="red") + error.message, err=True)
+    click.echo(click.style("error: ", fg="red") + error.message, err=True, color=_colour())
     if isinstance(error, Incomplete):
         for leftover in error.leftovers:
             click.echo(f"  left: {leftover}", err=True)
     if error.hint:
         click.echo(f"  try: {error.hint}", err=True)
+
+
+def _colour() -> bool | None:
+    """Return False where NO_COLOR is set, else None: click decides by whether it writes to a terminal."""
+    return False if os.environ.get("NO_COLOR") else None
 
 
 def _report_bug(bug: Exception) -> int:
