@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 
 import click
 
+from kitchen.app import App, Services
 from kitchen.cli import output
 from kitchen.cli.options import current_app, json_option
 
@@ -73,7 +75,8 @@ def doctor_command(environment: str | None, as_json: bool) -> int:
     environments = (chain.get(environment),) if environment else from_the_top(chain)
     findings = examine_machine(environments)
     for each in environments:
-        findings += examine_environment(app.services(each.name), chain, app.repository)
+        services = app.services(each.name)
+        findings += examine_environment(services, app.repository, _undecided(app, services))
     if as_json:
         output.emit_json({"findings": findings, "exit_code": exit_code(findings)})
         return exit_code(findings)
@@ -88,3 +91,22 @@ def doctor_command(environment: str | None, as_json: bool) -> int:
         if finding.hint:
             output.emit(f"         {'':<12} try: {finding.hint}")
     return exit_code(findings)
+
+
+def _undecided(app: App, services: Services) -> Callable[[], Sequence[str]] | None:
+    """Return what names the columns without a masking decision, where the source can be asked without starting it."""
+    data = services.environment.data
+    source = app.services(data.source) if data is not None else None
+    if source is None or (source.embedded is not None and not source.embedded.is_running()):
+        return None
+
+    def look() -> Sequence[str]:
+        from kitchen.cli.pantry import _policy, _source
+        from kitchen.operations.pantry_check import decisions
+
+        _, policy = _policy(app, services)
+        with _source(app, services).snapshot() as snapshot:
+            decided = decisions(policy, snapshot.catalogue())
+        return [f"{column.table}.{column.column}" for column in decided if column.decision is None]
+
+    return look

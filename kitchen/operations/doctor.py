@@ -6,12 +6,12 @@ import platform
 import secrets as randomness
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from kitchen.domain.environment import Chain, Environment
+from kitchen.domain.environment import Environment
 from kitchen.domain.versions import satisfies
 from kitchen.operations.doctor_server import judge, read_facts
 from kitchen.operations.findings import Chart, Finding, Level
@@ -60,8 +60,14 @@ def examine_machine(environments: Sequence[Environment]) -> list[Finding]:
     return chart.findings
 
 
-def examine_environment(services: Services, chain: Chain, repository: Repository) -> list[Finding]:
-    """Look at one environment; what depends on its server is left out while that is down."""
+def examine_environment(
+    services: Services, repository: Repository, undecided: Callable[[], Sequence[str]] | None = None
+) -> list[Finding]:
+    """Look at one environment; what depends on its server is left out while that is down.
+
+    ``undecided`` names the source's columns that its masking policy does not decide; None where there is no policy,
+    or its source is down.
+    """
     chart = Chart(services.environment.name)
     with chart.examining("branch"):
         _examine_branch(chart, services.environment, repository)
@@ -80,6 +86,9 @@ def examine_environment(services: Services, chain: Chain, repository: Repository
         _examine_disk(chart, services)
     if all(finding.part != "server" or finding.level is Level.OK for finding in chart.findings):
         _examine_state(chart, services)
+    if undecided is not None:
+        with chart.examining("masking"):
+            _examine_masking(chart, undecided(), services.environment)
     return chart.findings
 
 
@@ -195,3 +204,12 @@ def _examine_pantry(chart: Chart, services: Services) -> None:
     hours = (datetime.now(UTC) - newest.created_at).total_seconds() / 3600
     age = f"{hours / 24:.0f} d" if hours >= 48 else f"{hours:.0f} h"
     chart.ok("pantry", f"version {newest.version}, {age} old")
+
+
+def _examine_masking(chart: Chart, columns: Sequence[str], environment: Environment) -> None:
+    if not columns:
+        chart.ok("masking", "every column of the source has a decision")
+        return
+    more = f" and {len(columns) - 3} more" if len(columns) > 3 else ""
+    hint = f"kitchen pantry scan --write -e {environment.name}"
+    chart.warn("masking", f"no decision for {', '.join(columns[:3])}{more}: nothing is copied", hint)

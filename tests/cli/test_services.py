@@ -21,6 +21,13 @@ def servers(project: Project) -> dict[str, EmbeddedPostgres]:
     return {f.parent.name: EmbeddedPostgres(f, f.parent.name, PasswordsInMemory()) for f in folders}
 
 
+def server_of(project: Project, environment: str) -> EmbeddedPostgres:
+    """Return the server of an environment with the secrets that its project keeps."""
+    (folder,) = project.home.glob(f"*/{environment}/postgres")
+    (key,) = (project.home / "keys").glob("*.key")
+    return EmbeddedPostgres(folder, environment, FileSecretStore(folder.parent / "secrets", key))
+
+
 def running(project: Project) -> set[str]:
     return {name for name, server in servers(project).items() if server.is_running()}
 
@@ -144,10 +151,7 @@ def test_the_doctor_sees_a_loose_key(project: Project) -> None:
 
 def test_the_doctor_sees_a_provisioner_that_may_too_much(project: Project) -> None:
     project.kitchen("up", "production")
-    (folder,) = project.home.glob("*/production/postgres")
-    (key,) = (project.home / "keys").glob("*.key")
-    superuser = EmbeddedPostgres(folder, "production", FileSecretStore(folder.parent / "secrets", key)).superuser()
-    with connect(superuser, application="tests") as session:
+    with connect(server_of(project, "production").superuser(), application="tests") as session:
         session.execute("ALTER ROLE kitchen_provisioner SUPERUSER")
     found = findings(project, expect=6)
     assert found["production", "provisioner"]["level"] == "fail"
@@ -182,6 +186,17 @@ def test_an_external_warehouse_is_set_up_and_judged(project: Project, postgres15
         project.kitchen("down")
     finally:
         postgres15.drop(warehouse)
+
+
+def test_the_doctor_names_columns_that_nobody_decided(project: Project) -> None:
+    project.kitchen("up")
+    assert findings(project, expect=0)["dev", "masking"]["level"] == "ok"
+    with connect(server_of(project, "production").administrator(), application="tests") as session:
+        session.execute("CREATE TABLE public.visitor (passport text)")
+    found = findings(project, expect=0)["dev", "masking"]
+    assert found["level"] == "warn"
+    assert "public.visitor.passport" in found["says"]
+    assert "kitchen pantry scan" in found["hint"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root starts servers as somebody else")
