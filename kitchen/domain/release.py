@@ -71,7 +71,8 @@ class ReleasePlan:
     def to_document(self) -> dict[str, object]:
         """Return it as JSON can hold it."""
         return {
-            "source": self.source, "source_branch": self.source_branch, "branch": self.branch, "base": self.base, "head": self.head,
+            "source": self.source, "source_branch": self.source_branch, "branch": self.branch,
+            "base": self.base, "head": self.head,
             "nodes": {recipe: list(nodes) for recipe, nodes in sorted(self.nodes.items())},
             "tables": list(self.tables), "drops": list(self.drops),
             "commits": [dict(commit) for commit in self.commits],

@@ -24,7 +24,7 @@ REBUILDERS: dict[str, str] = {
     "delete": "delete",
     "merge": "merge",
     "promote": "promote",
-    "rollback": "promote",
+    "rollback": "rollback",
     "update": "update",
     "refresh": "pantry_refresh",
     "hydrate": "hydrate",

@@ -1,0 +1,209 @@
+"""``kitchen release``: plan, approve, apply, roll back, list and show."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import click
+
+from kitchen.cli import output
+from kitchen.cli.deliver import promotion
+from kitchen.cli.options import changing_options, current_app, environment_option, json_option
+from kitchen.cli.release_output import HEADINGS, confirm, described, next_command, row, tell_plan
+from kitchen.errors import InvalidInput, NotFound
+
+if TYPE_CHECKING:
+    from kitchen.app import App, Services
+    from kitchen.domain.release import Release
+    from kitchen.operations.rollback import Restoration
+
+
+@click.group("release")
+def release_command() -> None:
+    """Plan, approve, apply and roll back releases. Without -e: those into the environment that promote means."""
+
+
+@release_command.command("plan")
+@click.argument("environment", required=False, metavar="[ENV]")
+@click.option("--from", "source", metavar="ENV", help="The environment to promote, where several lie below.")
+@json_option
+def plan(environment: str | None, source: str | None, as_json: bool) -> None:
+    """Plan a release and record it, to be approved and applied; the same plan again is the same release."""
+    from kitchen.operations.promote import plan_promotion, record
+
+    app = current_app()
+    services, below = promotion(app, environment, source)
+    planned = plan_promotion(services, app.repository, app.environments.get(below))
+    if planned is None:
+        output.done(f"{services.environment.name} has everything of {below} already")
+        if as_json:
+            output.emit_json(None)
+        return
+    tell_plan(planned[0], planned[1].left)
+    release = record(services, planned[0])
+    if as_json:
+        output.emit_json(described(release))
+        return
+    output.done(f"release {release.number} is planned (plan {release.plan.hash[:12]})")
+    output.say(f"next: {next_command(release)}")
+
+
+@release_command.command("approve")
+@click.argument("number", type=int, metavar="ID")
+@environment_option
+@json_option
+def approve(number: int, environment: str | None, as_json: bool) -> None:
+    """Agree to a release exactly as it is planned; a new plan needs a new approval."""
+    from kitchen.operations.promote import approve as give
+    from kitchen.operations.promote import release_of
+
+    services = _services(current_app(), environment)
+    release = release_of(services, number)
+    tell_plan(release.plan)
+    release = give(services, release)
+    if as_json:
+        output.emit_json(described(release))
+        return
+    own = ", who planned it too" if any(a.own and a.by == services.person for a in release.agreed) else ""
+    output.done(f"release {number} (plan {release.plan.hash[:12]}) is approved by {services.person}{own}")
+    output.say(f"next: {next_command(release)}")
+
+
+@release_command.command("apply")
+@click.argument("number", type=int, metavar="ID")
+@environment_option
+@changing_options
+@json_option
+def apply(number: int, environment: str | None, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Prove a planned release and bring it in; one that was rolled back comes in again from what was kept."""
+    from kitchen.domain.release import ReleaseState
+    from kitchen.operations.apply import apply as bring_in
+    from kitchen.operations.apply import check_appliable, preview_steps
+    from kitchen.operations.promote import release_of
+    from kitchen.operations.rollback import plan_forward
+
+    app = current_app()
+    services = _services(app, environment)
+    release = release_of(services, number)
+    if release.state is ReleaseState.ROLLED_BACK:
+        forward = plan_forward(services, app.repository, release)
+        _restore(app, services, forward, f"Release {number} again", dry_run=dry_run, yes=yes, as_json=as_json)
+        return
+    check_appliable(app.repository, release)
+    tell_plan(release.plan)
+    if dry_run:
+        for says in preview_steps(services, app.repository, release):
+            output.emit(says)
+        return
+    confirm(f"apply release {number} to {release.kitchen}?", yes=yes)
+    began = monotonic()
+    done = bring_in(services, app.repository, release, say=output.step).release
+    output.done(f"release {number} is in {done.kitchen} ({len(done.swapped)} tables, {monotonic() - began:.1f} s)")
+    if as_json:
+        output.emit_json(described(done))
+        return
+    output.say(f"next: {next_command(done)}")
+
+
+@release_command.command("rollback")
+@click.argument("number", type=int, required=False, metavar="[ID]")
+@click.option("--to", type=int, metavar="ID", help="Bring back the state right after this release.")
+@environment_option
+@changing_options
+@json_option
+def rollback(
+    *, number: int | None, to: int | None, environment: str | None, dry_run: bool, yes: bool, as_json: bool
+) -> None:
+    """Bring back what stood there before a release (the newest, where none is named), from what was kept."""
+    from kitchen.operations.promote import release_of
+    from kitchen.operations.rollback import plan_forward, plan_rollback
+
+    if number is not None and to is not None:
+        raise InvalidInput("name a release, or one to go back --to, not both")
+    app = current_app()
+    services = _services(app, environment)
+    if to is not None:
+        target = release_of(services, to)
+        restoration, why = plan_forward(services, app.repository, target), f"Back to release {to}"
+    else:
+        release = release_of(services, number) if number is not None else _newest(services)
+        restoration, why = plan_rollback(services, app.repository, release), f"Roll back release {release.number}"
+    _restore(app, services, restoration, why, dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+def _newest(services: Services) -> Release:
+    from kitchen.domain.release import ReleaseKind, ReleaseState
+
+    name = services.environment.name
+    for release in services.control.releases.all(kitchen=name, limit=100):
+        if release.kind is not ReleaseKind.ROLLBACK and release.state is ReleaseState.RELEASED:
+            return release
+    raise NotFound(f"nothing was released into {name!r} that could be rolled back", hint="kitchen release list")
+
+
+def _restore(
+    app: App, services: Services, restoration: Restoration, why: str, *, dry_run: bool, yes: bool, as_json: bool
+) -> None:
+    from kitchen.operations.rollback import restore
+
+    plan = restoration.plan
+    output.say(f"{why} in {restoration.target.name}: tables {', '.join(plan.tables) or 'none'}")
+    for release in restoration.undone:
+        output.say(f"  release {release.number} goes out ({release.plan.source}, {len(release.plan.commits)} commits)")
+    for release in restoration.redone:
+        output.say(f"  release {release.number} comes in again")
+    if dry_run:
+        return
+    confirm(f"do it in {restoration.target.name}?", yes=yes)
+    began = monotonic()
+    done = restore(services, app.repository, restoration, why=why, say=output.step)
+    output.done(f"{why}: done as release {done.number}, {len(done.swapped)} tables, {monotonic() - began:.1f} s")
+    if as_json:
+        output.emit_json(described(done))
+
+
+@release_command.command("list")
+@environment_option
+@click.option("--limit", default=20, show_default=True, help="How many, newest first.")
+@json_option
+def list_releases(environment: str | None, limit: int, as_json: bool) -> None:
+    """Releases into an environment and merges into its kitchens, newest first."""
+    services = _services(current_app(), environment)
+    found = services.control.releases.all(limit=limit)
+    if as_json:
+        output.emit_json([described(release) for release in found])
+        return
+    output.table(HEADINGS, map(row, found))
+
+
+@release_command.command("show")
+@click.argument("number", type=int, metavar="ID")
+@environment_option
+@json_option
+def show(number: int, environment: str | None, as_json: bool) -> None:
+    """Show everything about one release."""
+    from kitchen.operations.promote import release_of
+
+    services = _services(current_app(), environment)
+    release = release_of(services, number)
+    if as_json:
+        output.emit_json(described(release))
+        return
+    output.table(HEADINGS, [row(release)])
+    tell_plan(release.plan)
+    for approval in release.approvals:
+        of_it = "" if approval in release.agreed else " (of an earlier plan)"
+        output.say(f"  approved by {approval.by}, {approval.at:%Y-%m-%d %H:%M}{of_it}")
+    for swapped in release.swapped:
+        what = "new" if swapped.before is None else "gone" if swapped.after is None else "replaced"
+        output.say(f"  {swapped.table}: {what}")
+    if release.message:
+        output.warn(release.message)
+    output.say(f"next: {next_command(release)}")
+
+
+def _services(app: App, environment: str | None) -> Services:
+    if environment is not None:
+        return app.services(environment)
+    return app.services(app.environments.workbench().parent or app.environments.top().name)

@@ -1,0 +1,201 @@
+"""What a change does to the kitchen above: which nodes must run there, which tables follow, and what guards it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kitchen.domain.environment import Gates
+from kitchen.domain.kitchen import Kind, Kitchen
+from kitchen.domain.layout import TableName
+from kitchen.domain.release import ReleasePlan
+from kitchen.engine.fingerprint import affected
+from kitchen.engine.plan import Plan, plan
+from kitchen.errors import Conflict, InvalidInput, NotFound
+from kitchen.files.environment import read_environments
+from kitchen.files.recipe import list_recipes, read_recipe
+from kitchen.operations.delivery_services import DeliveryServices
+from kitchen.ports import MergePreview, Repository
+
+_GUARDED = "environments/"  # access lists, gates, masking decisions: a change of them is said
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What must run in the target because of a change: recipes in the order in which they feed each other."""
+
+    nodes: Mapping[str, tuple[str, ...]]
+    writes: frozenset[TableName]  # by logical name
+    drops: frozenset[TableName]
+    left: tuple[str, ...] = ()  # said in words: tables that no node builds any more
+
+
+def head_of(repository: Repository, kitchen: Kitchen) -> str:
+    """Return the head of a kitchen's branch; raises NotFound."""
+    found = repository.head(kitchen.branch) if kitchen.branch is not None else None
+    if found is None:
+        raise NotFound(f"the branch {kitchen.branch!r} of kitchen {kitchen.name!r} is not here", hint="git fetch")
+    return found
+
+
+def preview(repository: Repository, base: str, head: str, *, into: str, source: str) -> MergePreview:
+    """Merge in memory; raises Conflict, naming the paths, where that does not go."""
+    merged = repository.preview_merge(base, head)
+    if merged.tree is None and not merged.is_up_to_date:
+        raise Conflict(
+            f"{source} and {into} changed the same lines of {', '.join(merged.conflicts)}",
+            hint=f"kitchen update {source}, then merge again",
+        )
+    return merged
+
+
+def refuse_dirty(repository: Repository, branch: str, *, any_change: bool, incoming: Collection[str] = ()) -> None:
+    """Raise Conflict, naming files, where a worktree of a branch has changes that a move would lose or leave out.
+
+    With ``any_change`` every change counts; else new files count only where something of that name comes in.
+    """
+    head = repository.head(branch)
+    for path, checked_out in repository.worktrees().items():
+        if checked_out != branch or not path.is_dir():
+            continue
+        changes = repository.changes(path)
+        if changes and not any_change and head is not None:
+            known = {*repository.files(head, ""), *incoming}
+            changes = tuple(change for change in changes if change in known)
+        if changes:
+            more = f" and {len(changes) - 5} more" if len(changes) > 5 else ""
+            raise Conflict(
+                f"{path} has changes that are not committed: {', '.join(changes[:5])}{more}",
+                hint=f"git -C {path} commit -a, or git -C {path} stash",
+            )
+
+
+def effect_of(services: DeliveryServices, repository: Repository, target: Kitchen, before: str, tree: Path) -> Effect:
+    """Compare the recipes of a commit with those below a folder, over what the target sees."""
+    with tempfile.TemporaryDirectory(prefix="kitchen-before-") as folder:
+        old = Path(folder) / "files"
+        repository.export(before, old)
+        known, own = _known(services, target)
+        olds = {name: _plan_or_none(services, old, name, known) for name in list_recipes(old)}
+        news = {name: plan(read_recipe(tree, name), services.layout, known) for name in list_recipes(tree)}
+    nodes = _affected(olds, news, known)
+    runs = {name: tuple(p.name for p in news[name].nodes if p.name in chosen) for name, chosen in nodes.items()}
+    writes = frozenset(table for name, chosen in runs.items() for table in news[name].writes(chosen))
+    drops = frozenset(
+        table
+        for name, chosen in runs.items()
+        for table in _dropped(news[name], chosen)
+        if table in own and table not in writes
+    )
+    built = {table for planned in news.values() for table in planned.writes()}
+    gone = {table for planned in olds.values() if planned is not None for table in planned.writes()} - built - drops
+    left = tuple(f"{table} stays as it is: no node builds it any more" for table in sorted(gone & own, key=str))
+    order = _order(news, runs)
+    return Effect({name: runs[name] for name in order}, writes, drops, left)
+
+
+def _known(services: DeliveryServices, target: Kitchen) -> tuple[frozenset[TableName], frozenset[TableName]]:
+    """Return what the target sees, and what of it is its own."""
+    layer = services.layer(target)
+    session = services.sessions.open(services.credentials(target), application=f"kitchen {target.name} compare")
+    try:
+        seen = services.tables.visible(session, layer)
+        own = services.tables.own(session, layer)
+    finally:
+        session.close()
+    return frozenset(one.logical for one in seen), frozenset(one.logical for one in own)
+
+
+def _plan_or_none(services: DeliveryServices, folder: Path, name: str, known: Collection[TableName]) -> Plan | None:
+    """Plan a recipe as it was; one that cannot be planned any more has to run anew as a whole."""
+    try:
+        return plan(read_recipe(folder, name), services.layout, known)
+    except InvalidInput:
+        return None
+
+
+def _affected(
+    olds: Mapping[str, Plan | None], news: Mapping[str, Plan], known: Collection[TableName]
+) -> dict[str, frozenset[str]]:
+    """Return the nodes that must run, following tables from recipe to recipe until nothing is added."""
+    chosen: dict[str, frozenset[str]] = {name: frozenset() for name in news}
+    while True:
+        touched = {name: news[name].writes(nodes) for name, nodes in chosen.items()}
+        grown = {}
+        for name, new in news.items():
+            others = frozenset(table for other, tables in touched.items() if other != name for table in tables)
+            found = affected(olds.get(name), new, touched=others)
+            grown[name] = found | _unbuilt(new, known) if found else found
+        if grown == chosen:
+            return {name: nodes for name, nodes in chosen.items() if nodes}
+        chosen = grown
+
+
+def _unbuilt(new: Plan, known: Collection[TableName]) -> frozenset[str]:
+    """Return the nodes whose tables the target has never had, with what follows from them."""
+    missing = [planned.name for planned in new.nodes if planned.writes - frozenset(known)]
+    return new.downstream(missing)
+
+
+def _dropped(planned: Plan, nodes: Collection[str]) -> frozenset[TableName]:
+    return frozenset(table for one in planned.nodes if one.name in nodes for table in one.touches.drops)
+
+
+def _order(news: Mapping[str, Plan], runs: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return recipes so that each comes after those whose tables it reads; a circle is left by name."""
+    reads = {
+        name: {table for planned in news[name].nodes if planned.name in nodes for table in planned.reads}
+        for name, nodes in runs.items()
+    }
+    writes = {name: news[name].writes(nodes) for name, nodes in runs.items()}
+    waiting, ordered = sorted(runs), list[str]()
+    while waiting:
+        free = [n for n in waiting if not any(writes[o] & reads[n] for o in waiting if o != n)] or waiting[:1]
+        ordered.append(free[0])
+        waiting.remove(free[0])
+    return tuple(ordered)
+
+
+def gates_of(repository: Repository, target: Kitchen, commit: str) -> Gates:
+    """Return the gates of the target's environment as its own commit has them, never the branch that asks."""
+    if target.kind is not Kind.STANDING:
+        return Gates()
+    with tempfile.TemporaryDirectory(prefix="kitchen-gates-") as folder:
+        repository.export(commit, Path(folder) / "files")
+        return read_environments(Path(folder) / "files" / "environments").get(target.environment).gates
+
+
+def plan_delivery(
+    services: DeliveryServices, repository: Repository, target: Kitchen, merged: MergePreview, *,
+    source: str, source_branch: str,
+) -> tuple[ReleasePlan, Effect]:  # fmt: skip
+    """Return what bringing a merge result into the target means; nothing has moved."""
+    assert merged.tree is not None  # noqa: S101 - preview() raises where it is
+    assert target.branch is not None  # noqa: S101 - the caller read its head
+    gates = gates_of(repository, target, merged.target)
+    proposed = repository.commit_tree(merged.tree, [merged.target, merged.source], "kitchen: merge result")
+    with tempfile.TemporaryDirectory(prefix="kitchen-after-") as folder:
+        tree = Path(folder) / "files"
+        repository.export(proposed, tree)
+        effect = effect_of(
+            services, repository, target, standing_commit(services, repository, target, merged.target), tree
+        )
+    files = repository.changed_paths(merged.target, proposed)
+    document = ReleasePlan(
+        source=source, source_branch=source_branch, branch=target.branch, base=merged.target, head=merged.source,
+        nodes=effect.nodes, tables=tuple(sorted(map(str, effect.writes))), drops=tuple(sorted(map(str, effect.drops))),
+        commits=repository.log(merged.target, merged.source), files=files,
+        guarded=tuple(path for path in files if path.startswith(_GUARDED)), approvals=gates.approvals,
+        tests=gates.tests,
+    )  # fmt: skip
+    return document, effect
+
+
+def standing_commit(services: DeliveryServices, repository: Repository, target: Kitchen, head: str) -> str:
+    """Return the commit whose results stand in the target's tables: the deployed one, else its branch's head."""
+    found = services.control.releases.deployed(target.name)
+    if found is not None and repository.resolve(found[0]) is not None:
+        return found[0]
+    return head

@@ -1,0 +1,17 @@
+"""What delivering asks of an environment's services; ``app.Services`` fits."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from kitchen.operations.create import StandingServices
+from kitchen.operations.delete import DeleteServices
+from kitchen.operations.run import Services
+from kitchen.ports import Publisher
+
+
+class DeliveryServices(Services, StandingServices, DeleteServices, Protocol):
+    """Everything that making a candidate, running in it and publishing from it needs."""
+
+    @property
+    def publisher(self) -> Publisher: ...

@@ -1,0 +1,365 @@
+"""The steps that bring a commit and its tables into a kitchen: prove it in a candidate, then move both together.
+
+Up to the step ``branch`` everything is undone on failure and nobody has seen anything; from there it only goes forward.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kitchen.domain.kitchen import Kind, Kitchen, State
+from kitchen.domain.layout import TableName
+from kitchen.domain.recipe import Recipe
+from kitchen.domain.release import Release, ReleaseKind, ReleaseState
+from kitchen.domain.run import Run, RunState
+from kitchen.errors import Conflict, KitchenError, Refused
+from kitchen.files.recipe import list_recipes, read_recipe
+from kitchen.operations.create import create_steps
+from kitchen.operations.delete import delete_steps
+from kitchen.operations.delivery_services import DeliveryServices
+from kitchen.operations.run import plan_recipe, run_recipe, run_tests
+from kitchen.ports import Arrival, Publication, Published, RefUpdate, Repository
+from kitchen.saga import Step
+
+Say = Callable[[str], None]
+
+WAIT = 60.0  # seconds that a swap waits for readers before it gives up
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One release on its way: enough to build its steps, now or after a crash."""
+
+    services: DeliveryServices
+    repository: Repository
+    release: Release
+    commit: str  # what the target's branch will be
+    target: Kitchen
+    candidate: Kitchen | None  # None: nothing is run and no table changes
+    say: Say
+
+    @property
+    def tag(self) -> str | None:
+        """Return the tag of a promotion."""
+        if self.release.kind is not ReleaseKind.PROMOTION:
+            return None
+        return f"release-{self.release.environment}-{self.release.number}"
+
+    @property
+    def folder(self) -> Path:
+        """Return where the commit's files are while the candidate lives."""
+        name = self.candidate.name if self.candidate is not None else f"release-{self.release.number}"
+        return self.repository.common_dir / "kitchen" / "candidates" / name
+
+
+def delivery_steps(delivery: Delivery) -> list[Step]:
+    """Return the steps of a release, in order."""
+    steps = [_begin(delivery)]
+    candidate = delivery.candidate
+    if candidate is not None:
+        steps += [_export(delivery), *create_steps(delivery.services, candidate)]
+        steps += [_run_step(delivery, recipe) for recipe in delivery.release.plan.nodes]
+        steps += [_tests_step(delivery), _rehearsal(delivery)]
+    steps += [publishing_step(delivery.services, delivery.target), branch_step(delivery)]
+    steps += [_swap(delivery), follow_step(delivery.repository, delivery.release.plan.branch, delivery)]
+    if delivery.tag is not None:
+        steps.append(_tag_step(delivery, delivery.tag))
+    if candidate is not None:
+        gone = [replace(step, pivot=False) for step in delete_steps(delivery.services, candidate)]
+        steps += [validate_step(delivery), *gone, _remove_files(delivery)]
+    return steps
+
+
+def _begin(delivery: Delivery) -> Step:
+    releases, number = delivery.services.control.releases, delivery.release.number
+
+    def is_on_its_way() -> bool:
+        found = releases.get(number)
+        return found is not None and found.state is ReleaseState.APPLYING
+
+    def do() -> None:
+        releases.move(number, ReleaseState.APPLYING, expected=(ReleaseState.PLANNED, ReleaseState.FAILED))
+
+    def undo() -> None:
+        if is_on_its_way():
+            releases.move(number, ReleaseState.FAILED, expected=(ReleaseState.APPLYING,))
+
+    return Step("release", f"opening release {number}", do=do, look=is_on_its_way, undo=undo)
+
+
+def _export(delivery: Delivery) -> Step:
+    folder = delivery.folder
+
+    def remove() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def do() -> None:
+        remove()
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        delivery.repository.export(delivery.commit, folder)
+
+    # half an export looks like a whole one: it is made anew
+    return Step("files", f"writing the files of {delivery.commit[:12]}", do=do, look=lambda: False, undo=remove)
+
+
+def _run_step(delivery: Delivery, recipe: str) -> Step:
+    nodes = delivery.release.plan.nodes[recipe]
+    candidate = _ready(delivery)
+
+    def do() -> None:
+        run = run_recipe(
+            delivery.services, candidate, read_recipe(delivery.folder, recipe), nodes=nodes, folder=delivery.folder,
+            commit=delivery.commit, say=delivery.say,
+        )  # fmt: skip
+        _require(run, delivery)
+
+    what = f"running {', '.join(nodes)} of {recipe} in {candidate.name}"
+    return Step(f"run {recipe}", what, do=do, look=lambda: False)
+
+
+def _tests_step(delivery: Delivery) -> Step:
+    def do() -> None:
+        for name in list_recipes(delivery.folder):
+            _test(delivery, read_recipe(delivery.folder, name))
+
+    which = "all tests" if delivery.release.plan.tests == "all" else "the tests that see it"
+    return Step("tests", f"asking {which}", do=do, look=lambda: False)
+
+
+def _test(delivery: Delivery, recipe: Recipe) -> None:
+    """Evaluate the tests of nodes that did not run: all of them, or those that look at what was written."""
+    document = delivery.release.plan
+    everything = document.tests == "all" or any(path.startswith(f"recipes/{recipe.name}/") for path in document.files)
+    written = frozenset(map(_table, document.tables))
+    if not everything and not written:
+        return
+    candidate = _ready(delivery)
+    planned = plan_recipe(delivery.services, candidate, recipe)
+    ran = set(document.nodes.get(recipe.name, ()))
+    unbuilt = {one.name for one in planned.nodes if one.writes - planned.names.known}
+    asked = [
+        one.name
+        for one in planned.nodes
+        if one.name not in ran | unbuilt and (one.node.before_tests or one.node.after_tests)
+    ]
+    if unbuilt - ran:
+        delivery.say(f"  {recipe.name}: no tests of {', '.join(sorted(unbuilt - ran))}, which never ran there")
+    if not asked:
+        return
+    run = run_tests(
+        delivery.services, candidate, recipe, seeing=None if everything else written,
+        except_nodes={one.name for one in planned.nodes} - set(asked), commit=delivery.commit, say=delivery.say,
+    )  # fmt: skip
+    _require(run, delivery)
+
+
+def _require(run: Run, delivery: Delivery) -> None:
+    if run.state is RunState.PASSED:
+        return
+    why = run.message or str(run.state)
+    raise Refused(
+        f"{delivery.target.name} stays as it is: in the result, recipe {run.recipe} {run.state}: {why}",
+        hint=f"kitchen runs show {str(run.id)[:8]} -e {delivery.release.environment}",
+    )
+
+
+def _ready(delivery: Delivery) -> Kitchen:
+    assert delivery.candidate is not None  # noqa: S101 - steps that run are made only with a candidate
+    return delivery.candidate.with_state(State.READY)
+
+
+# --- the move ---------------------------------------------------------------------------------------------------------
+
+
+def _rehearsal(delivery: Delivery) -> Step:
+    def do() -> None:
+        done = delivery.services.publisher.publish(
+            _publication(delivery), wait=WAIT, record=lambda _: None, rehearse=True
+        )
+        for said in done.left_out:
+            delivery.say(f"  not carried over: {said}")
+
+    return Step("rehearsal", "rehearsing the swap", do=do, look=lambda: False)
+
+
+def publishing_step(services: DeliveryServices, target: Kitchen) -> Step:
+    """Return the step that shows everybody that a kitchen's branch and tables are about to move."""
+    kitchens = services.control.kitchens
+
+    def state() -> State | None:
+        found = kitchens.get(target.name)
+        return found.state if found is not None and found.id == target.id else None
+
+    def move(to: State, *, expected: State) -> None:
+        found = kitchens.get(target.name)
+        if found is None or found.state is not to:
+            kitchens.save((found or target).with_state(to), expected=expected)
+
+    def undo() -> None:
+        if state() is State.PUBLISHING:
+            move(State.READY, expected=State.PUBLISHING)
+
+    return Step(
+        "publishing", f"closing {target.name} for others while it moves",
+        do=lambda: move(State.PUBLISHING, expected=State.READY),
+        look=lambda: state() is State.PUBLISHING, undo=undo,
+    )  # fmt: skip
+
+
+def branch_step(delivery: Delivery) -> Step:
+    """Return the pivot: the target's branch moves from exactly where the plan saw it."""
+    repository, document, commit = delivery.repository, delivery.release.plan, delivery.commit
+
+    def look() -> bool:
+        head = repository.head(document.branch)
+        return head is not None and (head == commit or repository.is_ancestor(commit, head))
+
+    def do() -> None:
+        if commit != document.base and not look():
+            reason = f"release {delivery.release.number} into {delivery.target.name}"
+            repository.update_refs([RefUpdate(f"refs/heads/{document.branch}", commit, document.base)], reason=reason)
+
+    return Step("branch", f"moving branch {document.branch} to {commit[:12]}", do=do, look=look, pivot=True)
+
+
+def _swap(delivery: Delivery) -> Step:
+    services, number = delivery.services, delivery.release.number
+
+    def look() -> bool:
+        found = services.control.releases.get(number)
+        return found is not None and found.state in (ReleaseState.RELEASED, ReleaseState.ROLLED_BACK)
+
+    def do() -> None:
+        if not look():
+            done = services.publisher.publish(_publication(delivery), wait=WAIT, record=lambda d: _record(delivery, d))
+            if done.exchanged:
+                delivery.say(f"  {len(done.exchanged)} tables in {done.seconds * 1000:.0f} ms")
+
+    tables = ", ".join(delivery.release.plan.tables) or "no tables"
+    return Step("swap", f"moving {tables} into {delivery.target.name}", do=do, look=look)
+
+
+def _publication(delivery: Delivery) -> Publication:
+    layout, target, candidate = delivery.services.layout, delivery.target, delivery.candidate
+    arrivals = tuple(
+        Arrival(name, layout.schema(target, logical))
+        for logical in (layout.logical if candidate is not None else ())
+        for name in delivery.services.publisher.contents([layout.schema(_ready(delivery), logical)])
+    )
+    drops = tuple(
+        TableName(layout.schema(target, table.schema), table.name) for table in map(_table, delivery.release.plan.drops)
+    )
+    written = {arrival.to for arrival in arrivals} | {table.schema for table in drops}
+    return Publication(
+        arrivals, drops, {schema: layout.archive(schema, delivery.release.number) for schema in sorted(written)},
+        target.owner_role, strangers=_roles(candidate), untouched=others_schemas(delivery.services, target),
+    )  # fmt: skip
+
+
+def _roles(candidate: Kitchen | None) -> frozenset[str]:
+    if candidate is None:
+        return frozenset()
+    return frozenset((candidate.owner_role, candidate.login_role, candidate.reader_role))
+
+
+def others_schemas(services: DeliveryServices, target: Kitchen) -> frozenset[str]:
+    """Return the schemas of all other kitchens: their views stay on the tables that they were made on."""
+    others = (kitchen for kitchen in services.control.kitchens.all() if kitchen.name != target.name)
+    return frozenset(schema for kitchen in others for schema in services.layout.schemas(kitchen))
+
+
+def _record(delivery: Delivery, done: Published) -> None:
+    """Write, in the swap's own transaction, all that must not be true without it."""
+    control, release, target = delivery.services.control, delivery.release, delivery.target
+    control.releases.released(release.number, commit=delivery.commit, tag=delivery.tag, exchanged=done.exchanged)
+    if target.kind is Kind.STANDING:
+        for node, run in _once(delivery):
+            control.runs.record_once(target.name, node, run.id)
+    open_again(delivery.services, target)
+    detail = {"release": release.number, "commit": delivery.commit, "tables": [str(e.name) for e in done.exchanged]}
+    control.audit.outcome("publish", target.name, "released", detail)
+
+
+def open_again(services: DeliveryServices, target: Kitchen) -> None:
+    """Make a publishing kitchen ready again."""
+    found = services.control.kitchens.get(target.name)
+    if found is not None and found.state is State.PUBLISHING:
+        services.control.kitchens.save(found.with_state(State.READY), expected=State.PUBLISHING)
+
+
+def _once(delivery: Delivery) -> Iterator[tuple[str, Run]]:
+    """Yield the migrations that ran in the candidate."""
+    if delivery.candidate is None:
+        return
+    runs = delivery.services.control.runs
+    for recipe in delivery.release.plan.nodes:
+        once = {node.name for node in read_recipe(delivery.folder, recipe).nodes if node.once}
+        if not once:
+            continue
+        for brief in runs.all(kitchen=delivery.candidate.name):
+            run = runs.get(str(brief.id)) if brief.recipe == recipe else None
+            for node in run.nodes if run is not None else ():
+                if run is not None and node.node in once and node.state is RunState.PASSED:
+                    yield f"{recipe}/{node.node}", run
+
+
+# --- after it ---------------------------------------------------------------------------------------------------------
+
+
+def follow_step(repository: Repository, branch: str, delivery: Delivery) -> Step:
+    """Return the step that brings the files of worktrees along with their branch."""
+
+    def do() -> None:
+        for path, checked_out in repository.worktrees().items():
+            if checked_out == branch and path.is_dir():
+                try:
+                    repository.follow(path, delivery.release.plan.base, delivery.commit)
+                except Conflict as changed:  # somebody began to edit in this minute: their files are theirs
+                    delivery.say(f"  {path} was left as it is: {changed.message}")
+
+    return Step("follow", f"bringing the files of {branch} along", do=do, look=lambda: False)
+
+
+def _tag_step(delivery: Delivery, tag: str) -> Step:
+    repository, release = delivery.repository, delivery.release
+
+    def do() -> None:
+        repository.tag(tag, delivery.commit, f"Release {release.number} into {release.environment}, by {release.by}")
+
+    look = f"refs/tags/{tag}"
+    return Step("tag", f"tagging {tag}", do=do, look=lambda: repository.resolve(look) == delivery.commit)
+
+
+def validate_step(delivery: Delivery) -> Step:
+    """Return the step that validates the foreign keys which the swap left unvalidated."""
+
+    def do() -> None:
+        found = delivery.services.control.releases.get(delivery.release.number)
+        tables = [swapped.table for swapped in found.swapped] if found is not None else []
+        for broken in delivery.services.publisher.validate(tables) if tables else ():
+            delivery.say(f"  does not hold: {broken}")
+
+    return Step("foreign keys", "validating foreign keys", do=do, look=lambda: False)
+
+
+def _remove_files(delivery: Delivery) -> Step:
+    return Step(
+        "files away", "removing the files of the candidate",
+        do=lambda: shutil.rmtree(delivery.folder, ignore_errors=True), look=lambda: not delivery.folder.exists(),
+    )  # fmt: skip
+
+
+def _table(text: str) -> TableName:
+    schema, _, name = text.partition(".")
+    return TableName(schema, name)
+
+
+def note_failure(services: DeliveryServices, number: int, cause: BaseException) -> None:
+    """Keep why a release failed, for whoever looks at it later."""
+    found = services.control.releases.get(number)
+    if found is not None and found.state is ReleaseState.FAILED:
+        message = cause.message if isinstance(cause, KitchenError) else type(cause).__name__
+        services.control.releases.move(number, ReleaseState.FAILED, expected=(ReleaseState.FAILED,), message=message)

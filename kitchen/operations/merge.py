@@ -1,0 +1,59 @@
+"""Merges a kitchen into its parent: proven on the merge result, then branch and tables move together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kitchen.domain.kitchen import Kind, Kitchen
+from kitchen.domain.release import Release, ReleaseKind, ReleasePlan, ReleaseState
+from kitchen.errors import InvalidInput, NotFound
+from kitchen.operations.apply import rebuild
+from kitchen.operations.delivery import Effect, head_of, plan_delivery, preview, refuse_dirty
+from kitchen.operations.delivery_services import DeliveryServices
+from kitchen.ports import Repository
+
+__all__ = ["Merge", "plan_merge", "rebuild", "record"]
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """What merging a kitchen means; ``plan`` is None where its parent has everything already."""
+
+    kitchen: Kitchen
+    target: Kitchen
+    plan: ReleasePlan | None
+    effect: Effect | None
+
+
+def plan_merge(services: DeliveryServices, repository: Repository, kitchen: Kitchen) -> Merge:
+    """Return what merging would do; nothing moves.
+
+    Raises Conflict for uncommitted changes and for branches that do not merge, InvalidInput for recipes that are wrong.
+    """
+    if kitchen.kind is not Kind.WORKING:
+        hint = "kitchen promote" if kitchen.kind is Kind.STANDING else "kitchen list"
+        raise InvalidInput(f"{kitchen.name!r} is a {kitchen.kind} kitchen and is not merged", hint=hint)
+    target = services.control.kitchens.get(kitchen.parent or "")
+    if target is None:
+        raise NotFound(f"the parent {kitchen.parent!r} of kitchen {kitchen.name!r} is not there", hint="kitchen tree")
+    source, base = head_of(repository, kitchen), head_of(repository, target)
+    assert kitchen.branch is not None  # noqa: S101 - its head was read
+    assert target.branch is not None  # noqa: S101 - its head was read
+    refuse_dirty(repository, kitchen.branch, any_change=True)
+    merged = preview(repository, base, source, into=target.name, source=kitchen.name)
+    if merged.is_up_to_date:
+        return Merge(kitchen, target, None, None)
+    plan, effect = plan_delivery(
+        services, repository, target, merged, source=kitchen.name, source_branch=kitchen.branch
+    )
+    refuse_dirty(repository, target.branch, any_change=False, incoming=plan.files)
+    return Merge(kitchen, target, plan, effect)
+
+
+def record(services: DeliveryServices, merge: Merge, plan: ReleasePlan) -> Release:
+    """Record the merge as a planned release, or return the one that was planned exactly so and waits for approval."""
+    releases = services.control.releases
+    for known in releases.all(kitchen=merge.target.name, limit=20):
+        if known.state is ReleaseState.PLANNED and known.kind is ReleaseKind.MERGE and known.plan.hash == plan.hash:
+            return known
+    return releases.add(ReleaseKind.MERGE, services.environment.name, merge.target.name, plan, by=services.person)

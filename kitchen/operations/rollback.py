@@ -1,0 +1,255 @@
+"""Brings back what stood in a kitchen before (or after) a release: the same swap, with what was kept, and no run.
+
+The branch goes forward: a new commit with the files of then, so that nothing that happened is forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from kitchen.domain.journal import Operation
+from kitchen.domain.kitchen import Kitchen
+from kitchen.domain.layout import TableName
+from kitchen.domain.release import Release, ReleaseKind, ReleasePlan, ReleaseState
+from kitchen.errors import Conflict, NotFound, Refused
+from kitchen.operations.apply import target_of
+from kitchen.operations.create import from_document, to_document
+from kitchen.operations.delivery import head_of, refuse_dirty
+from kitchen.operations.delivery_services import DeliveryServices
+from kitchen.operations.delivery_steps import (
+    WAIT,
+    Delivery,
+    branch_step,
+    follow_step,
+    note_failure,
+    open_again,
+    others_schemas,
+    publishing_step,
+    validate_step,
+)
+from kitchen.operations.journalled import perform
+from kitchen.ports import Arrival, Publication, Published, Repository
+from kitchen.saga import Step
+
+Say = Callable[[str], None]
+
+_DONE = (ReleaseState.RELEASED, ReleaseState.ROLLED_BACK)
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """What going back (or forward again) to a state means."""
+
+    target: Kitchen
+    plan: ReleasePlan
+    arrivals: tuple[Arrival, ...]
+    drops: tuple[TableName, ...]
+    undone: tuple[Release, ...]  # releases that are no longer in afterwards
+    redone: tuple[Release, ...]  # releases that are in again
+
+
+def plan_rollback(services: DeliveryServices, repository: Repository, release: Release) -> Restoration:
+    """Return what bringing back the state before a release means; every release since goes with it.
+
+    Raises Conflict where the release is not in, and Refused where a table of then is no longer kept.
+    """
+    if release.state is not ReleaseState.RELEASED or release.kind is ReleaseKind.ROLLBACK:
+        kind = "is a rollback itself" if release.kind is ReleaseKind.ROLLBACK else f"is {release.state}"
+        raise Conflict(f"release {release.number} {kind}", hint="kitchen release list")
+    return _plan(services, repository, release, release.number - 1, release.plan.base)
+
+
+def plan_forward(services: DeliveryServices, repository: Repository, release: Release) -> Restoration:
+    """Return what bringing back the state after a release means.
+
+    Raises Conflict where the release was never in, or another came in since it was rolled back.
+    """
+    if release.state not in _DONE or release.commit is None or release.kind is ReleaseKind.ROLLBACK:
+        raise Conflict(f"release {release.number} is {release.state}", hint="kitchen release list")
+    if release.state is ReleaseState.ROLLED_BACK:
+        since = [r for r in _history(services, release.kitchen) if r.number > release.number]
+        newer = [r for r in since if r.kind is not ReleaseKind.ROLLBACK and r.state is ReleaseState.RELEASED]
+        if newer:
+            raise Conflict(
+                f"release {newer[0].number} came in since release {release.number} was rolled back",
+                hint="kitchen release plan",
+            )
+    return _plan(services, repository, release, release.number, release.commit)
+
+
+def _plan(services: DeliveryServices, repository: Repository, release: Release, after: int, commit: str) -> Restoration:
+    """Plan the state as it was when release ``after`` and nothing later was in, with the files of a commit."""
+    target = target_of(services, release)
+    history = _history(services, target.name)
+    arrivals, drops = _moves(services, history, after)
+    base = head_of(repository, target)
+    assert target.branch is not None  # noqa: S101 - its head was read
+    files = repository.changed_paths(base, commit)
+    refuse_dirty(repository, target.branch, any_change=False, incoming=files)
+    undone = tuple(
+        r for r in history
+        if r.number > after and r.kind is not ReleaseKind.ROLLBACK and r.state is ReleaseState.RELEASED
+    )  # fmt: skip
+    first = _went_back_to(history, after)
+    redone = tuple(
+        r for r in history
+        if first < r.number <= after and r.kind is not ReleaseKind.ROLLBACK and r.state is ReleaseState.ROLLED_BACK
+    )  # fmt: skip
+    names = {arrival.source.name for arrival in arrivals} | {table.name for table in drops}
+    plan = ReleasePlan(
+        source=target.name, source_branch=target.branch, branch=target.branch, base=base, head=commit, nodes={},
+        tables=tuple(sorted(names)), drops=tuple(sorted(map(str, drops))), commits=repository.log(commit, base),
+        files=files, restores=after,
+    )  # fmt: skip
+    return Restoration(target, plan, arrivals, drops, undone, redone)
+
+
+def _history(services: DeliveryServices, kitchen: str) -> tuple[Release, ...]:
+    """Return what ever was in, oldest first."""
+    return tuple(r for r in reversed(services.control.releases.all(kitchen=kitchen)) if r.state in _DONE)
+
+
+def _went_back_to(history: Sequence[Release], after: int) -> int:
+    """Return the state that the last rollback below ``after`` went back to: what it undid comes in again."""
+    back = [r.plan.restores for r in history if r.kind is ReleaseKind.ROLLBACK and r.plan.restores is not None]
+    below = [restores for restores in back if restores < after]
+    return below[-1] if below else after
+
+
+def _moves(
+    services: DeliveryServices, history: Sequence[Release], after: int
+) -> tuple[tuple[Arrival, ...], tuple[TableName, ...]]:
+    """Return what has to move so that every table is the relation that it was then."""
+    then: dict[TableName, int | None] = {}
+    now: dict[TableName, int | None] = {}
+    for release in history:
+        for swapped in release.swapped:
+            if release.number > after:
+                then.setdefault(swapped.table, swapped.before)
+            now[swapped.table] = swapped.after
+    wanted = {table: number for table, number in then.items() if number != now[table]}
+    places = services.publisher.find([number for number in wanted.values() if number is not None])
+    lost = [
+        str(table) for table, number in wanted.items()
+        if number is not None and (number not in places or places[number].name != table.name)
+    ]  # fmt: skip
+    if lost:
+        raise Refused(
+            f"what stood there then is no longer kept: {', '.join(sorted(lost))}",
+            hint="promote a commit that brings it back",
+        )
+    arrivals = tuple(Arrival(places[number], table.schema) for table, number in wanted.items() if number is not None)
+    return arrivals, tuple(table for table, number in wanted.items() if number is None)
+
+
+def restore(
+    services: DeliveryServices, repository: Repository, restoration: Restoration, *, why: str, say: Say
+) -> Release:
+    """Move tables and branch back (or forward) together and return the release that records it."""
+    target, plan = restoration.target, restoration.plan
+    release = services.control.releases.add(
+        ReleaseKind.ROLLBACK, services.environment.name, target.name, plan, by=services.person
+    )
+    commit = _commit(repository, plan, release.number, why)
+    steps = restore_steps(services, repository, restoration, release, commit, say=say)
+    arguments: dict[str, object] = {
+        "release": release.number, "commit": commit, "target": to_document(target),
+        "arrivals": [[a.source.schema, a.source.name, a.to] for a in restoration.arrivals],
+        "drops": [[table.schema, table.name] for table in restoration.drops],
+        "undone": [r.number for r in restoration.undone], "redone": [r.number for r in restoration.redone],
+    }  # fmt: skip
+    try:
+        perform(services.control, "rollback", target.name, arguments, steps, say)
+    except BaseException as cause:
+        note_failure(services, release.number, cause)
+        raise
+    return services.control.releases.get(release.number) or release
+
+
+def _commit(repository: Repository, plan: ReleasePlan, number: int, why: str) -> str:
+    """Write the commit that has the files of then on top of what is now; none where nothing differs."""
+    tree = repository.tree_of(plan.head)
+    if tree == repository.tree_of(plan.base):
+        return plan.base
+    return repository.commit_tree(tree, [plan.base], f"{why}\n\nKitchen-Release: {number}\n")
+
+
+def restore_steps(
+    services: DeliveryServices, repository: Repository, restoration: Restoration, release: Release, commit: str, *,
+    say: Say,
+) -> list[Step]:  # fmt: skip
+    """Return the steps of a rollback."""
+    target, plan = restoration.target, restoration.plan
+    delivery = Delivery(services, repository, release, commit, target, None, say)
+    releases = services.control.releases
+    archives = {arrival.to for arrival in restoration.arrivals} | {table.schema for table in restoration.drops}
+    publication = Publication(
+        restoration.arrivals, restoration.drops,
+        {schema: services.layout.archive(schema, release.number) for schema in sorted(archives)},
+        target.owner_role, untouched=others_schemas(services, target),
+    )  # fmt: skip
+
+    def is_in() -> bool:
+        found = releases.get(release.number)
+        return found is not None and found.state is ReleaseState.RELEASED
+
+    def record(done: Published) -> None:
+        releases.released(release.number, commit=commit, tag=None, exchanged=done.exchanged)
+        for undone in restoration.undone:
+            releases.move(undone.number, ReleaseState.ROLLED_BACK, expected=_DONE)
+        for redone in restoration.redone:
+            releases.move(redone.number, ReleaseState.RELEASED, expected=_DONE)
+        open_again(services, target)
+        detail = {"release": release.number, "restores": plan.restores, "commit": commit}
+        services.control.audit.outcome("publish", target.name, "restored", detail)
+
+    def swap() -> None:
+        if not is_in():
+            done = services.publisher.publish(publication, wait=WAIT, record=record)
+            say(f"  {len(done.exchanged)} tables in {done.seconds * 1000:.0f} ms")
+
+    def fail() -> None:
+        if not is_in():
+            releases.move(release.number, ReleaseState.FAILED, expected=(ReleaseState.PLANNED, ReleaseState.FAILED))
+
+    def rehearse() -> None:
+        services.publisher.publish(publication, wait=WAIT, record=lambda _: None, rehearse=True)
+
+    tables = ", ".join(plan.tables) or "no tables"
+    return [
+        Step("rehearsal", "rehearsing the swap", do=rehearse, look=lambda: False, undo=fail),
+        publishing_step(services, target),
+        branch_step(delivery),
+        Step("swap", f"moving {tables} back into {target.name}", do=swap, look=is_in),
+        follow_step(repository, plan.branch, delivery),
+        validate_step(delivery),
+    ]
+
+
+def rebuild(services: DeliveryServices, repository: Repository, operation: Operation) -> list[Step]:
+    """Return the steps of an interrupted rollback."""
+    kept = operation.arguments
+    number, commit = kept["release"], kept["commit"]
+    assert isinstance(number, int)  # noqa: S101 - our own writing
+    assert isinstance(commit, str)  # noqa: S101 - our own writing
+    release = services.control.releases.get(number)
+    if release is None:
+        raise NotFound(f"release {number} is not recorded any more", hint="kitchen release list")
+    restoration = Restoration(
+        from_document(kept["target"]), release.plan,  # type: ignore[arg-type]  # our own writing
+        tuple(Arrival(TableName(schema, name), to) for schema, name, to in _rows(kept["arrivals"])),
+        tuple(TableName(schema, name) for schema, name in _rows(kept["drops"])),
+        _releases(services, kept["undone"]), _releases(services, kept["redone"]),
+    )  # fmt: skip
+    return restore_steps(services, repository, restoration, release, commit, say=lambda _: None)
+
+
+def _rows(kept: object) -> list[list[str]]:
+    assert isinstance(kept, list)  # noqa: S101 - our own writing
+    return kept
+
+
+def _releases(services: DeliveryServices, numbers: object) -> tuple[Release, ...]:
+    assert isinstance(numbers, list)  # noqa: S101 - our own writing
+    return tuple(found for number in numbers if (found := services.control.releases.get(number)) is not None)
