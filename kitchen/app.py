@@ -55,6 +55,18 @@ def commit_project(repository: Repository, message: str) -> None:
     first_commit(repository.root, message)
 
 
+def every_embedded_server() -> list[EmbeddedPostgres]:
+    """Return the servers of all projects that keep theirs in this state home, also of projects that are gone."""
+    from kitchen.adapters.embedded.postgres import EmbeddedPostgres
+    from kitchen.adapters.secret_file import FileSecretStore
+
+    found = []
+    for folder in sorted(state_home().glob("*/*/postgres")):
+        secrets = FileSecretStore(folder.parent / "secrets", key_home() / f"{folder.parents[1].name}.key")
+        found.append(EmbeddedPostgres(folder, folder.parent.name, secrets))
+    return found
+
+
 class Services:
     """The adapters of one environment, each made when it is first asked for."""
 

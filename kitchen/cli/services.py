@@ -10,6 +10,7 @@ import click
 from kitchen.app import App, Services
 from kitchen.cli import output
 from kitchen.cli.options import current_app, json_option
+from kitchen.errors import InvalidInput
 
 
 @click.command("up")
@@ -45,11 +46,17 @@ def up_command(environment: str | None, dry_run: bool, as_json: bool) -> None:
 
 @click.command("down")
 @click.argument("environment", required=False, metavar="[ENV]")
+@click.option("--everywhere", is_flag=True, help="Those of every project, also of projects whose folder is gone.")
 @click.option("--dry-run", is_flag=True, help="Print what would be stopped, and do nothing.")
-def down_command(environment: str | None, dry_run: bool) -> None:
+def down_command(environment: str | None, everywhere: bool, dry_run: bool) -> None:
     """Stop embedded services. What is in them stays; ``kitchen up`` brings it back."""
     from kitchen.operations.services import chosen, shut_down
 
+    if everywhere:
+        if environment is not None:
+            raise InvalidInput("--everywhere stops all environments", hint="kitchen down --everywhere")
+        _stop_everywhere(dry_run=dry_run)
+        return
     app = current_app()
     environments = reversed(chosen(app.environments, environment))
     for each in environments:
@@ -59,6 +66,16 @@ def down_command(environment: str | None, dry_run: bool) -> None:
             output.done(f"{each.name} is stopped; its data stays")
         else:
             output.done(f"{each.name} was not running")
+
+
+def _stop_everywhere(*, dry_run: bool) -> None:
+    from kitchen.app import every_embedded_server
+
+    for server in every_embedded_server():
+        if dry_run and server.is_running():
+            output.emit(f"stop the server in {server.folder}")
+        elif not dry_run and server.stop():
+            output.done(f"stopped the server in {server.folder}; its data stays")
 
 
 @click.command("doctor")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +84,15 @@ def test_one_environment(project: Project) -> None:
     project.kitchen("down", "dev")
     assert running(project) == {"production"}
     assert "was not running" in project.kitchen("down", "dev").stderr
+
+
+def test_servers_of_a_project_that_is_gone(project: Project, tmp_path: Path) -> None:
+    project.kitchen("up", "production")
+    shutil.rmtree(project.root)
+    assert "production" in project.kitchen("down", "--everywhere", "--dry-run", cwd=tmp_path).stdout
+    assert running(project) == {"production"}
+    project.kitchen("down", "--everywhere", cwd=tmp_path)
+    assert running(project) == set()
 
 
 def test_two_at_once(project: Project) -> None:
