@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -95,7 +97,8 @@ def _carried(
 ) -> None:
     """Do the work and record how it ended; a control schema that does not answer leaves the operation unfinished."""
     try:
-        work()
+        with _termination_interrupts():
+            work()
     except BaseException as cause:
         state = OperationState.STUCK
         with suppress(KitchenError):
@@ -105,6 +108,24 @@ def _carried(
             raise _unfinished(operation, cause) from cause
         raise
     _record(control, operation, good, error=None)
+
+
+@contextmanager
+def _termination_interrupts() -> Iterator[None]:
+    """Let SIGTERM and a closed terminal end the work as Ctrl-C does: with what was done undone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, _: object) -> None:
+        raise KeyboardInterrupt(f"signal {number}")
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _record(control: Control, operation: Operation, state: OperationState, *, error: str | None) -> None:

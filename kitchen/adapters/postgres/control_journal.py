@@ -32,6 +32,7 @@ class PgJournal:
     def __init__(self, session: PgSession) -> None:
         self._session = session
         self._claims: dict[UUID, int] = {}
+        self._unsaid: dict[UUID, dict[str, StepState]] = {}
 
     def begin(self, operation: Operation) -> None:
         """Record an operation before its first step."""
@@ -55,18 +56,34 @@ class PgJournal:
         self._claims[operation] = rows[0][0]
 
     def mark(self, operation: UUID, step: str, state: StepState) -> None:
-        """Record the state of a step; raises Conflict where another process has taken the operation over."""
+        """Record the state of a step; raises Conflict where another process has taken the operation over.
+
+        That a step is done is kept until the next word about the operation, and goes to the server with it: a crash
+        in between leaves the step as begun, which recovery looks into anyway, and half of the commits are saved.
+        """
+        said = self._unsaid.setdefault(operation, {})
+        said[step] = state
+        if state is not StepState.DONE:
+            self._tell(operation)
+
+    def _tell(self, operation: UUID) -> None:
+        said = self._unsaid.get(operation)
+        if not said:
+            return
         written = self._session.execute(
-            "INSERT INTO kitchen_control.step (operation, name, state) "
-            "SELECT id, %s, %s FROM kitchen_control.operation WHERE id = %s AND claim = %s FOR SHARE "
+            "INSERT INTO kitchen_control.step (operation, name, state) SELECT id, said.name, said.state "
+            "FROM kitchen_control.operation, unnest(%s, %s) WITH ORDINALITY AS said (name, state, place) "
+            "WHERE id = %s AND claim = %s ORDER BY said.place FOR SHARE OF operation "
             "ON CONFLICT (operation, name) DO UPDATE SET state = excluded.state, changed_at = now()",
-            [step, state.value, str(operation), self._claims.get(operation, 0)],
+            [list(said), [state.value for state in said.values()], str(operation), self._claims.get(operation, 0)],
         )
-        if written != 1:
+        self._unsaid.pop(operation)
+        if written != len(said):
             raise _taken_over(operation)
 
     def finish(self, operation: UUID, state: OperationState, *, error: str | None = None) -> None:
         """Record how an operation ended; raises Conflict where another process has taken it over."""
+        self._tell(operation)
         written = self._session.execute(
             "UPDATE kitchen_control.operation SET state = %s, error = %s, "
             "ended_at = CASE WHEN %s IN ('done', 'undone') THEN now() END WHERE id = %s AND claim = %s",
@@ -77,6 +94,7 @@ class PgJournal:
 
     def get(self, operation: UUID) -> Operation | None:
         """Return an operation with its steps, or None."""
+        self._tell(operation)
         found = self._where("id = %s", [str(operation)])
         return found[0] if found else None
 
