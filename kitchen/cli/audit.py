@@ -16,7 +16,7 @@ def audit_command() -> None:
 
 @audit_command.command("list")
 @environment_option
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many, newest first.")
 @json_option
 def list_entries(environment: str | None, limit: int, as_json: bool) -> None:
     """The newest entries of an environment's audit."""

@@ -68,7 +68,9 @@ def _folder(app: App, kitchen: Kitchen) -> Path:
 @click.command("env")
 @kitchen_argument
 @environment_option
-@click.option("--format", "style", type=click.Choice(_FORMATS), default="shell", show_default=True)
+@click.option(
+    "--format", "style", type=click.Choice(_FORMATS), default="shell", show_default=True, help="For which reader."
+)
 @json_option
 def env_command(
     kitchen: str | None, kitchen_option: str | None, environment: str | None, style: str, as_json: bool

@@ -14,7 +14,6 @@ from kitchen.domain.names import LOGICAL_SCHEMA_BYTES, environment_name
 from kitchen.domain.secret import SecretReference
 from kitchen.errors import InvalidInput, NotFound
 from kitchen.files.environment_model import EnvironmentFile
-from kitchen.files.explain import did_you_mean
 from kitchen.files.loader import Document, KeyPath, open_document
 
 DEFAULT_SCHEMAS = ("public",)
@@ -70,6 +69,8 @@ def _check_place(name: str, files: Mapping[str, EnvironmentFile], document: Docu
     seen, above = [name], files[name].parent
     while above is not None:
         if above not in files:
+            from kitchen.files.explain import did_you_mean  # noqa: PLC0415 - needed only where something is wrong
+
             raise document.error(f"there is no environment {above!r}{did_you_mean(above, files)}", "parent")
         if above == name:
             raise document.error(f"the parents form a circle: {' -> '.join([*seen, above])}", "parent")

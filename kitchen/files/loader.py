@@ -10,7 +10,6 @@ import msgspec
 
 from kitchen.errors import InvalidInput, NotFound
 from kitchen.files import yaml_text
-from kitchen.files.explain import plainly, why_not
 from kitchen.files.yaml_text import Fault
 
 KeyPath = yaml_text.Path  # ("nodes", "segments", "after", 0)
@@ -60,6 +59,8 @@ class Document:
         try:
             return msgspec.convert(self.data, model, strict=True)
         except msgspec.ValidationError as wrong:
+            from kitchen.files.explain import plainly, why_not  # noqa: PLC0415 - needed only where something is wrong
+
             found = why_not(self.data, model)
             path, reason = found if found is not None else ((), plainly(str(wrong)))
             raise self.error(reason, *path) from None

@@ -181,9 +181,11 @@ def _secret_step(services: DeleteServices, kitchen: Kitchen) -> Step:
     def do() -> None:
         kept = services.secrets.read(path)
         if kept is not None and kept.get("kitchen") == str(kitchen.id):
+            for below in services.secrets.list(f"{path}/"):  # what people gave it: kitchen secret set -k
+                services.secrets.delete(below)
             services.secrets.delete(path)
 
-    return Step("delete secret", "deleting its credentials", do=do, look=lambda: False)
+    return Step("delete secret", "deleting its credentials and secrets", do=do, look=lambda: False)
 
 
 def _storage_step(services: DeleteServices, kitchen: Kitchen) -> Step:
