@@ -18,7 +18,7 @@ from kitchen.errors import InvalidInput, NotFound, Refused
 if TYPE_CHECKING:
     from kitchen.adapters.postgres.pantry import PgPantryStore
     from kitchen.adapters.postgres.source import PgSource
-    from kitchen.domain.masking import Policy
+    from kitchen.domain.masking import Decision, Policy
     from kitchen.ports import PantryVersion
 
 
@@ -45,9 +45,9 @@ def scan_command(write: bool, environment: str | None, as_json: bool) -> None:
     count = sum(len(columns) for columns in proposals.values())
     if as_json:
         documents = {
-            table: {column: {k: v for k, v in asdict(decision).items() if v not in (None, False, ())} for column, decision
-                    in columns.items()} for table, columns in proposals.items()
-        }  # fmt: skip
+            table: {column: _document(decision) for column, decision in columns.items()}
+            for table, columns in proposals.items()
+        }
         output.emit_json({"proposals": documents, "written": write and count > 0})
     if write and count:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -252,7 +252,7 @@ class _Progress:
         now = self._now()
         self._started = self._started if self._started is not None else now
         terminal = sys.stderr.isatty()
-        if now - self._told < (0.4 if terminal else 10.0) or not done:
+        if now - self._told < (0.4 if terminal else 10.0) or now - self._started < 0.4 or not done:
             return
         self._told = now
         rate = done / max(now - self._started, 0.001)
@@ -263,6 +263,10 @@ class _Progress:
             self._open = True
         else:
             click.echo(line, err=True)
+
+
+def _document(decision: Decision) -> dict[str, object]:
+    return {name: value for name, value in asdict(decision).items() if value not in (None, False, ())}
 
 
 def _place(environment: str | None) -> tuple[App, Services]:
@@ -278,7 +282,7 @@ def _policy(app: App, services: Services, *, may_be_absent: bool = False) -> tup
     if data is None:
         raise InvalidInput(
             f"environment {services.environment.name!r} receives no data",
-            hint=f"set data: {{from: production, masking: masking.yaml}} in environments/{services.environment.name}.yaml",
+            hint="set data: {from: production, masking: masking.yaml} in its file below environments/",
         )
     folder = (app.root / "environments").resolve()
     path = (folder / data.masking).resolve()

@@ -138,7 +138,7 @@ def _one_expression(text: str, document: Document, *path: str) -> None:
     if not isinstance(whole, exp.Select) or len(whole.expressions) != 1 or whole.comments or "--" in text:
         raise document.error("this must be one SQL expression", *path)
     clauses = [name for name, value in whole.args.items() if value and name not in ("expressions", "kind")]
-    if clauses or list(whole.find_all(exp.Subquery, exp.Command)) or len(list(whole.find_all(exp.Select))) > 1:
+    if clauses or any(whole.find_all(exp.Subquery, exp.Command)) or sum(1 for _ in whole.find_all(exp.Select)) > 1:
         raise document.error("an expression reads the columns of its own row, and nothing else", *path)
 
 

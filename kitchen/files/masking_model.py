@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from msgspec import field
+
 from kitchen.files.loader import Model
 
 Mask = Literal[
@@ -13,7 +15,7 @@ Mask = Literal[
 ]  # fmt: skip
 
 
-class DecisionFile(Model):
+class DecisionFile(Model, frozen=True, kw_only=True):
     """One column's decision."""
 
     mask: Mask
@@ -34,9 +36,9 @@ class DecisionFile(Model):
     sql: str | None = None
 
 
-class MaskingFile(Model):
+class MaskingFile(Model, frozen=True, kw_only=True):
     """The whole file. In a table, a mapping decides a column; ``rows`` and ``where`` as text say which rows come."""
 
-    tables: dict[str, dict[str, DecisionFile | str]] = {}
-    patterns: dict[str, DecisionFile] = {}
-    references: dict[str, str] = {}
+    tables: dict[str, dict[str, DecisionFile | str]] = field(default_factory=dict)
+    patterns: dict[str, DecisionFile] = field(default_factory=dict)
+    references: dict[str, str] = field(default_factory=dict)

@@ -22,7 +22,7 @@ _WORDS = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n"]
 
 
 def add_proposals(path: Path, proposals: Proposals, *, shown: str | None = None) -> None:
-    """Add decisions for columns that the file does not decide; raises Refused where it cannot be done by adding lines."""
+    """Add decisions to the file; raises Refused where it cannot be done by adding lines."""
     name = shown or f"{path.parent.name}/{path.name}"
     text = path.read_text(encoding="utf-8") if path.exists() else _HEAD
     changed = with_proposals(text, proposals, shown=name)

@@ -6,7 +6,15 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from kitchen.domain.catalogue import NO_EVIDENCE, Catalogue, ColumnName, Evidences, SourceColumn, SourceTable
+from kitchen.domain.catalogue import (
+    NO_EVIDENCE,
+    Catalogue,
+    ColumnName,
+    Evidence,
+    Evidences,
+    SourceColumn,
+    SourceTable,
+)
 from kitchen.domain.masking import Decision, MaskKind, Policy
 from kitchen.masking.domains import components, declared
 from kitchen.masking.fits import complaint
@@ -35,21 +43,14 @@ def check(
     allow_proposed: bool = True,
 ) -> tuple[Finding, ...]:  # fmt: skip
     """Return everything that is wrong; ``known_types`` are the types of columns at the last refresh."""
-    return tuple(
-        [
-            *_ambiguous(policy, catalogue),
-            *_removed(policy, catalogue),
-            *(
-                finding
-                for table in catalogue.tables
-                for column in table.columns
-                for finding in _column(policy, catalogue, table, column, evidences, known_types or {}, allow_proposed)
-            ),
-            *_unlike(policy, catalogue),
-            *_references(policy, catalogue),
-            *(Finding("note", policy.name, *text.partition(": ")[::2]) for text in catalogue.left_out),
-        ]
-    )
+    found = [*_ambiguous(policy, catalogue), *_removed(policy, catalogue)]
+    for table in catalogue.tables:
+        for column in table.columns:
+            found += _decided(policy, table, column, known_types=known_types or {}, allow_proposed=allow_proposed)
+            found += _fit(policy, catalogue, table, column, evidences.get((table.name, column.name), NO_EVIDENCE))
+    found += [*_unlike(policy, catalogue), *_references(policy, catalogue)]
+    found += [Finding("note", policy.name, *text.partition(": ")[::2]) for text in catalogue.left_out]
+    return tuple(found)
 
 
 def _ambiguous(policy: Policy, catalogue: Catalogue) -> Iterator[Finding]:
@@ -75,14 +76,18 @@ def _removed(policy: Policy, catalogue: Catalogue) -> Iterator[Finding]:
                 yield Finding("removed", policy.where(name, column), f"{table.name}.{column}", says)
 
 
-def _column(
-    policy: Policy, catalogue: Catalogue, table: SourceTable, column: SourceColumn, evidences: Evidences,
-    known_types: Mapping[str, str], allow_proposed: bool,
-) -> Iterator[Finding]:  # fmt: skip
-    subject = f"{table.name}.{column.name}"
+def _where(policy: Policy, table: SourceTable, column: SourceColumn) -> str:
     key = policy.key(table.name)
+    return policy.where(key, column.name) if key is not None else policy.name
+
+
+def _decided(
+    policy: Policy, table: SourceTable, column: SourceColumn, *, known_types: Mapping[str, str], allow_proposed: bool
+) -> Iterator[Finding]:
+    """Name a column without a decision, or whose decision was made for something else."""
+    subject = f"{table.name}.{column.name}"
+    where = _where(policy, table, column)
     decided = policy.decided(table.name, column.name)
-    where = policy.where(key, column.name) if key is not None else policy.name
     if decided is None:
         known = known_types and subject not in known_types
         says = f"{column.type} is undecided" + (": the column is new" if known else "")
@@ -98,11 +103,18 @@ def _column(
     if decided.by != "column" and decision.mask is MaskKind.KEEP and column.category not in "BEDN":
         says = f"{decided.by} keeps text: a column that keeps text is decided on a line of its own"
         yield Finding("unfit", where, subject, says)
-    if policy.table(table.name).rows == "none":
+
+
+def _fit(
+    policy: Policy, catalogue: Catalogue, table: SourceTable, column: SourceColumn, evidence: Evidence
+) -> Iterator[Finding]:
+    decided = policy.decided(table.name, column.name)
+    if decided is None or policy.table(table.name).rows == "none":
         return
-    wrong = complaint(catalogue, table, column, decision, evidences.get((table.name, column.name), NO_EVIDENCE))
+    wrong = complaint(catalogue, table, column, decided.decision, evidence)
     if wrong is not None:
-        yield Finding("unfit", where, subject, f"{decision.mask.value}: {wrong}")
+        says = f"{decided.decision.mask.value}: {wrong}"
+        yield Finding("unfit", _where(policy, table, column), f"{table.name}.{column.name}", says)
 
 
 def _unlike(policy: Policy, catalogue: Catalogue) -> Iterator[Finding]:

@@ -43,9 +43,7 @@ def propose(catalogue: Catalogue, policy: Policy, evidences: Evidences) -> Mappi
             found.setdefault(table.name, {})[column.name] = decision
     return {
         table.name: {
-            column.name: found[table.name][column.name]
-            for column in table.columns
-            if column.name in found[table.name]
+            column.name: found[table.name][column.name] for column in table.columns if column.name in found[table.name]
         }
         for table in catalogue.tables
         if table.name in found
@@ -87,6 +85,8 @@ def _personal(table: SourceTable, column: SourceColumn, evidence: Evidence) -> M
     if column.base in ("json", "jsonb", "xml"):
         return MaskKind.BLANK
     if column.category == "N":
+        if by_name is MaskKind.DATE:
+            return MaskKind.DATE  # a year of birth
         return by_name if by_name in words.NUMERIC_KINDS else (by_content if by_content is MaskKind.CARD else None)
     if column.base in ("inet", "cidr"):
         return MaskKind.IP
@@ -126,6 +126,8 @@ def _by_content(evidence: Evidence, by_name: MaskKind | None) -> MaskKind | None
 
 def _of_kind(kind: MaskKind, table: SourceTable, column: SourceColumn) -> tuple[Decision, ...]:
     subject = words.subject_of(table, column) if kind in words.OF_A_PERSON else None
+    if kind is MaskKind.DATE and column.category == "N":
+        return (Decision(MaskKind.NUMBER, bucket=10),)
     if kind is MaskKind.DATE:
         return Decision(kind, subject=subject, to="shift", days=365), Decision(kind, to="year")
     if kind is MaskKind.NUMBER:
@@ -166,7 +168,7 @@ def _reason_to_keep(table: SourceTable, column: SourceColumn, evidence: Evidence
 def _is_code_list(evidence: Evidence, table: SourceTable) -> bool:
     few = evidence.distinct <= _CODES and evidence.share("code") > 0.95 and evidence.longest <= 24
     repeated = evidence.filled >= 5 * evidence.distinct or evidence.longest <= 3
-    return 0 < evidence.filled and few and repeated and evidence.share("known_name") < 0.1
+    return evidence.filled > 0 and few and repeated and evidence.share("known_name") < 0.1
 
 
 def _unknown(table: SourceTable, column: SourceColumn) -> tuple[Decision, ...]:

@@ -36,7 +36,8 @@ def complaint(
     if column.generated and mask not in (MaskKind.RECOMPUTE, MaskKind.DROP):
         return "it is a generated column: the server computes it, so the mask is recompute"
     if mask is MaskKind.RECOMPUTE:
-        return None if column.generated or column.base == "tsvector" else "only generated columns and text search vectors are recomputed"  # fmt: skip
+        computed = column.generated or column.base == "tsvector"
+        return None if computed else "only generated columns and text search vectors are recomputed"
     if mask is MaskKind.DROP:
         return "drop is not there yet: use blank"
     if mask is MaskKind.KEEP:

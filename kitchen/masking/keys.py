@@ -10,7 +10,7 @@ from kitchen.domain.secret import Secret
 from kitchen.errors import Refused
 
 KEY_BYTES = 32
-SECRET_PATH = "masking/key"
+SECRET_PATH = "masking/key"  # noqa: S105 - where it is, not what it is
 SETTING = "kitchen.k"  # kitchen.k0, kitchen.k1 … hold the two pads of one sub-key each
 MAX_DOMAINS = 50  # all pads travel in one start-up packet, which holds 10,000 bytes
 _BLOCK_REST = 32  # HMAC pads the key with zeros to 64 bytes; the rest of both pads is the same for every key

@@ -56,6 +56,11 @@ def taken_query(source: str, columns: Sequence[Masked]) -> tuple[str, tuple[str,
     return f"SELECT {', '.join(parts)} FROM {source}", tuple(pools)
 
 
+def count_query(source: str) -> str:
+    """Return SQL that counts rows."""
+    return f"SELECT count(*) FROM {source}"
+
+
 def range_query(source: str, columns: Sequence[Masked], *, inside: bool) -> tuple[str, tuple[Masked, ...]] | None:
     """Return SQL that counts, for each column with a range, values inside (or outside) it."""
     asked: list[Masked] = []

@@ -157,8 +157,8 @@ def _shuffled(builder: _Builder, column: SourceColumn) -> str:
     where = builder.policy.table(table.name).where
     condition = f" WHERE ({where})" if where else ""
     builder.others.append(
-        f"LEFT JOIN (SELECT row_number() OVER (ORDER BY {order}) AS n, t.{name} AS v FROM {_source(table)} t{condition})"
-        f" {alias} ON {alias}.n = s.kitchen_n"
+        f"LEFT JOIN (SELECT row_number() OVER (ORDER BY {order}) AS n, t.{name} AS v"
+        f" FROM {_source(table)} t{condition}) {alias} ON {alias}.n = s.kitchen_n"
     )
     return f"{alias}.v"
 

@@ -219,7 +219,9 @@ def _built(services: Services, wish: Refresh, version: int, say: Say) -> Mapping
         checked = verify(subject)
         refuse_leaks(checked)
         seconds = {"copy": round(copied, 3), "finish": round(finished, 3), "all": round(time.monotonic() - started, 3)}
-        return _manifest(wish, snapshot, examined, key, rows, left_out, checked, seconds)
+        return _manifest(
+            wish, snapshot, examined, key=key, rows=rows, left_out=left_out, checked=checked, seconds=seconds
+        )
 
 
 def _jobs(wish: Refresh, snapshot: Snapshot, examined: Examined, key: MaskingKey) -> list[CopyJob]:
@@ -283,7 +285,7 @@ def _ranges(select: MaskedSelect) -> list[str | None]:
 
 
 def _manifest(
-    wish: Refresh, snapshot: Snapshot, examined: Examined, key: MaskingKey, rows: Mapping[TableName, int],
+    wish: Refresh, snapshot: Snapshot, examined: Examined, *, key: MaskingKey, rows: Mapping[TableName, int],
     left_out: tuple[str, ...], checked: tuple[Checked, ...], seconds: Mapping[str, float],
 ) -> dict[str, object]:  # fmt: skip
     """Return what a version says of itself: no value of any row, and of the key only its id."""

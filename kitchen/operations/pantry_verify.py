@@ -101,7 +101,7 @@ def _rows(subject: Subject) -> tuple[str, list[str]]:
     faults = []
     total = 0
     for table in subject.catalogue.tables:
-        found = int(subject.store.query(f"SELECT count(*) FROM {_whole(subject, table)}")[0][0])
+        found = int(subject.store.query(leaks.count_query(_whole(subject, table)))[0][0])
         total += found
         if found != subject.rows.get(table.name, 0):
             faults.append(f"{table.name} has {found} rows and {subject.rows.get(table.name, 0)} left the source")

@@ -76,7 +76,7 @@ class PgPantryStore:
         return copy_all(relay, placed, workers=workers, report=report)
 
     def finish(self, version: int, structure: Structure) -> None:
-        """Add indexes, constraints, views and comments, bring sequences forward, gather statistics, open it for reading."""
+        """Add indexes, constraints and views, bring sequences forward, gather statistics, open it for reading."""
         with self._open() as session:
             with session.transaction():
                 session.execute("SET LOCAL maintenance_work_mem = '256MB'")

@@ -7,8 +7,8 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import psycopg2
 from psycopg2.extensions import QueryCanceledError
@@ -101,10 +101,8 @@ class _Progress:
 
 def _relay(relay: Relay, job: CopyJob, target: TableName, stop: threading.Event) -> int:
     reading, writing = os.pipe()
-    try:
+    with suppress(OSError):  # a smaller pipe is only slower
         fcntl.fcntl(writing, _SET_PIPE_SIZE, _PIPE)
-    except OSError:
-        pass  # a smaller pipe is only slower
     settings = [setting.reveal() for setting in job.settings]
     source = open_reader(relay.source, snapshot=relay.snapshot, settings=settings)
     sink = connect(relay.target, application="kitchen: pantry", options=_TARGET)
@@ -114,7 +112,7 @@ def _relay(relay: Relay, job: CopyJob, target: TableName, stop: threading.Event)
     try:
         sender.start()
         watcher.start()
-        return _receive(sink, job, target, reading, sender, sent)
+        return _receive(sink, job, target, reading, sender=sender, sent=sent)
     finally:
         source.close()
         sink.close()
@@ -124,10 +122,8 @@ def _cancel_on(stop: threading.Event, sender: threading.Thread, source: PgSessio
     while sender.is_alive():
         if stop.wait(_POLL):
             for session in (source, sink):
-                try:
+                with suppress(psycopg2.Error):  # over already
                     session.connection.cancel()
-                except psycopg2.Error:
-                    pass  # over already
             return
 
 
@@ -141,7 +137,7 @@ def _send(source: PgSession, job: CopyJob, writing: int, sent: list[int | BaseEx
 
 
 def _receive(
-    sink: PgSession, job: CopyJob, target: TableName, reading: int, sender: threading.Thread,
+    sink: PgSession, job: CopyJob, target: TableName, reading: int, *, sender: threading.Thread,
     sent: list[int | BaseException],
 ) -> int:  # fmt: skip
     columns = ", ".join(quote(column) for column in job.columns)
@@ -190,8 +186,3 @@ def _source_error(job: CopyJob, error: psycopg2.Error) -> KitchenError:
         f"reading {job.table} masked failed on the source: {kind} ({error.pgcode})",
         hint="the source server's log has the details; check `where` and `sql` in masking.yaml",
     )
-
-
-def counts_of(session: Any, tables: Sequence[TableName]) -> dict[TableName, int]:
-    """Return the exact number of rows of tables."""
-    return {table: int(session.query(f"SELECT count(*) FROM {qualified(table)}")[0][0]) for table in tables}

@@ -22,11 +22,12 @@ from kitchen.ports import Row
 
 _TABLES = """
 SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltuples::bigint,
-    CASE WHEN c.relkind = 'r' THEN pg_relation_size(c.oid) / current_setting('block_size')::bigint ELSE 0 END, c.relrowsecurity,
-    has_table_privilege(c.oid, 'SELECT')
+    CASE WHEN c.relkind = 'r' THEN pg_relation_size(c.oid) / current_setting('block_size')::bigint ELSE 0 END,
+    c.relrowsecurity, has_table_privilege(c.oid, 'SELECT')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition AND c.relpersistence <> 't'
-    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+    AND NOT EXISTS (
+        SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 ORDER BY n.nspname, c.relname
 """
 
@@ -179,7 +180,10 @@ def read_catalogue(session: PgSession, schemas: Sequence[str]) -> Catalogue:
     left_out = tuple(f"{row[1]}.{row[2]}: a foreign table" for row in rows if row[3] == "f")
     rows = [row for row in rows if row[3] != "f"]
     oids = [row[0] for row in rows]
-    columns, uniques, primary, checks = _columns(session, oids), defaultdict(list), {}, defaultdict(dict)
+    columns = _columns(session, oids)
+    uniques: dict[int, list[tuple[str, ...]]] = defaultdict(list)
+    primary: dict[int, tuple[str, ...]] = {}
+    checks: dict[int, dict[str, str]] = defaultdict(dict)
     for oid, is_primary, names in session.query(_UNIQUES, [oids]):
         uniques[oid].append(tuple(names))
         if is_primary:
@@ -200,10 +204,10 @@ def read_catalogue(session: PgSession, schemas: Sequence[str]) -> Catalogue:
 
 
 def _columns(session: PgSession, oids: list[int]) -> dict[int, list[SourceColumn]]:
-    vectors: dict[tuple[int, str], tuple[str, tuple[str, ...]]] = {}
+    vectors: dict[tuple[int, str], tuple[str | None, tuple[str, ...]]] = {}
     for oid, arguments in session.query(_VECTORS, [oids]):
-        target, config, *sources = str(arguments).split("\\000")[:-1]
-        vectors[oid, target] = (config, tuple(sources))
+        target, configured, *read = str(arguments).split("\\000")[:-1]
+        vectors[oid, target] = (configured, tuple(read))
     found: dict[int, list[SourceColumn]] = defaultdict(list)
     for row in session.query(_COLUMNS, [oids]):
         config, sources = vectors.get((row[0], row[1]), (None, ()))

@@ -30,9 +30,10 @@ _TEXT_SHAPES = {
     "ip": r"v ~ '^([0-9]{1,3}\.){3}[0-9]{1,3}(/[0-9]+)?$' OR v ~* '^[0-9a-f]{0,4}(:[0-9a-f]{0,4}){2,7}(/[0-9]+)?$'",
     "mac": r"v ~* '^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$'",
     "url": r"v ~* '^(https?|ftp)://' OR v ~* '^www\.'",
-    "street": r"v ~* '^[0-9]{1,5}[a-z]?,? +[[:alpha:]]' OR v ~* '(stra(ss|ß)e|str\.|weg|gasse|platz|allee|street|road|lane|avenue|rue|via|calle) *[0-9]'"
+    "street": r"v ~* '^[0-9]{1,5}[a-z]?,? +[[:alpha:]]' "
+    r" OR v ~* '(stra(ss|ß)e|str\.|weg|gasse|platz|allee|street|road|lane|avenue|rue|via|calle) *[0-9]'"
     r" OR v ~* '^(rue|via|calle|avenida|p\.? ?o\.? box) '",
-    "person": r"v ~ '^[[:alpha:]''’.-]+,?( [[:alpha:]''’.-]+){1,3}$'",
+    "person": r"v ~ '^[[:alpha:]''\u2019.-]+,?( [[:alpha:]''\u2019.-]+){1,3}$'",
     "known_name": "lower(split_part(translate(v, ',', ' '), ' ', 1)) IN (SELECT n FROM known)"
     " OR lower(reverse(split_part(reverse(v), ' ', 1))) IN (SELECT n FROM known)",
     "date": r"v ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}' OR v ~ '^[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{4}$'",
