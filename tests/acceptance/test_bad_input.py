@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,12 +71,12 @@ def state(project: Project, look: Look) -> tuple[object, ...]:
         ("main", 2, ("reserved", "try:")),
         ("pantry_v3", 2, ("reserved",)),
         ("a" * 25, 2, ("too long", "24")),
-        ("../x", 2, ("cannot name a kitchen", "try:")),
-        ("a;b", 2, ("cannot name a kitchen", "try:")),
-        ("é", 2, ("cannot name a kitchen", "try:")),
-        ("", 2, ("cannot name a kitchen",)),
-        ("a__b", 2, ("cannot name a kitchen",)),
-        ("A", 2, ("cannot name a kitchen",)),
+        ("../x", 2, ("cannot be the name of a kitchen", "try:")),
+        ("a;b", 2, ("cannot be the name of a kitchen", "try:")),
+        ("é", 2, ("cannot be the name of a kitchen", "try:")),
+        ("", 2, ("cannot be the name of a kitchen",)),
+        ("a__b", 2, ("cannot be the name of a kitchen",)),
+        ("A", 2, ("cannot be the name of a kitchen",)),
     ],
 )
 def test_names(running: Project, look: Look, name: str, code: int, words: tuple[str, ...]) -> None:
@@ -193,22 +194,32 @@ def test_an_environment_file_with_a_mistake(running: Project) -> None:
 def test_a_server_that_is_down(running: Project) -> None:
     """A stopped embedded server is started on demand; one that cannot start is exit 6 and says what to type."""
     identity = (running.root / ".git" / "kitchen" / "id").read_text().strip()
-    folder = running.home / identity / "dev" / "postgres"
+    settings = running.home / identity / "dev" / "postgres" / "data" / "postgresql.auto.conf"
     running.kitchen("down")
-    (version,) = folder.rglob("PG_VERSION") if len(list(folder.rglob("PG_VERSION"))) == 1 else [_top(folder)]
-    kept = version.read_text()
+    kept = settings.read_text()
     try:
-        version.write_text("not a version\n")
+        settings.write_text("shared_preload_libraries = 'nowhere'\n")
         refused = running.kitchen("create", "later", expect=6)
         assert "try:" in refused.stderr
     finally:
-        version.write_text(kept)
+        settings.write_text(kept)
     running.kitchen("create", "later")
     running.kitchen("delete", "later", "--yes")
 
 
-def _top(folder: Path) -> Path:
-    return min(folder.rglob("PG_VERSION"), key=lambda path: len(path.parts))
+def test_a_server_of_somebody_else_that_is_down(running: Project) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    file = running.root / "environments" / "dev.yaml"
+    before = file.read_text()
+    warehouse = f"{{kind: postgres, host: 127.0.0.1, port: {port}, database: w, tls: disable}}"
+    try:
+        file.write_text(before.replace("warehouse: {kind: embedded}", f"warehouse: {warehouse}"))
+        refused = running.kitchen("create", "later", expect=6)
+        assert str(port) in refused.stderr
+        assert "kitchen" in refused.stderr.split("try:")[1]
+    finally:
+        file.write_text(before)
 
 
 def test_usage(running: Project) -> None:
