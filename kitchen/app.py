@@ -14,7 +14,18 @@ from kitchen.domain.environment import Chain, Environment
 from kitchen.domain.kitchen import Kitchen
 from kitchen.domain.layout import Layer, Layout, layer_of
 from kitchen.errors import InvalidInput, NotFound
-from kitchen.ports import ContainerEngine, Control, ObjectStore, Publisher, Repository, SecretStore, Tables, Workspaces
+from kitchen.ports import (
+    ContainerEngine,
+    Control,
+    ObjectStore,
+    PantryStore,
+    Publisher,
+    Repository,
+    SecretStore,
+    Source,
+    Tables,
+    Workspaces,
+)
 
 if TYPE_CHECKING:
     from kitchen.adapters.embedded.postgres import EmbeddedPostgres
@@ -152,6 +163,13 @@ class Services:
         return PgWorkspaces(self.sessions)
 
     @cached_property
+    def pantry_store(self) -> PantryStore:
+        """Return what makes and drops the schemas of pantry versions."""
+        from kitchen.adapters.postgres.pantry import PgPantryStore
+
+        return PgPantryStore(self.sessions, self.layout, self.environment.name)
+
+    @cached_property
     def tables(self) -> Tables:
         """Return what reads and copies tables."""
         from kitchen.adapters.postgres.tables import PgTables
@@ -167,6 +185,32 @@ class Services:
         control = self.control
         assert isinstance(control, PgControl)  # noqa: S101 - made three properties above
         return PgPublisher(control.session)
+
+    @cached_property
+    def pantry_store(self) -> PantryStore:
+        """Return what makes and drops versions of the pantry."""
+        from kitchen.adapters.postgres.pantry import PgPantryStore
+
+        return PgPantryStore(self.sessions, self.layout, self.environment.name)
+
+    @cached_property
+    def source(self) -> Source:
+        """Return where the environment's data comes from; raises InvalidInput where it receives none."""
+        from kitchen.adapters.postgres.source import PgSource
+
+        data = self.environment.data
+        if data is None:
+            raise InvalidInput(
+                f"environment {self.environment.name!r} receives no data",
+                hint="set data: {from: production, masking: masking.yaml} in its file below environments/",
+            )
+        parent = self.app.services(data.source)
+        if not parent.layout.holds_production:
+            raise InvalidInput(
+                f"data: from: {data.source}: only the top environment can be a source for now",
+                hint=f"set data: from: {self.app.environments.top().name}",
+            )
+        return PgSource(parent.sessions, parent.layout.logical)
 
     def _administrator(self) -> Credentials:
         if self.embedded is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from typing import Protocol
 from kitchen import __version__
 from kitchen.domain.catalogue import Catalogue, ColumnName, SourceTable
 from kitchen.domain.environment import Environment
-from kitchen.domain.journal import Operation, OperationState
+from kitchen.domain.journal import Operation
 from kitchen.domain.kitchen import Kitchen, State
 from kitchen.domain.layout import Layer, TableName
 from kitchen.domain.masking import Policy
@@ -30,7 +30,7 @@ from kitchen.operations.pantry_verify import Checked, Subject, refuse_leaks, ver
 from kitchen.ports import Control, CopyJob, PantryStore, SecretStore, Snapshot, Source, Workspaces
 from kitchen.saga import Step
 
-KIND = "pantry refresh"
+KIND = "refresh"
 LOCK = "pantry"
 KEEP = 2  # newest versions that stay although nobody uses them
 _RANGE_PAGES = 4096  # 32 MB: larger tables are read in ranges, several at a time
@@ -49,6 +49,8 @@ class Services(Protocol):
     def control(self) -> Control: ...
     @property
     def workspaces(self) -> Workspaces: ...
+    @property
+    def pantry_store(self) -> PantryStore: ...
     def layer(self, kitchen: Kitchen) -> Layer: ...
     def standing(self) -> Kitchen: ...
 
@@ -60,7 +62,6 @@ class Refresh:
     source: Source
     source_name: str
     secrets: SecretStore  # of the source environment
-    store: PantryStore
     policy: Policy
     report: Report = lambda _rows, _bytes, _expected: None
     workers: int = field(default_factory=lambda: min(4, os.cpu_count() or 1))
@@ -78,25 +79,24 @@ def refresh(services: Services, wish: Refresh, *, say: Say) -> int:
 
     Raises Refused where the policy does not cover the source or a leak check fails; the old version stands.
     """
-    finish_interrupted(services, wish.store, say=say)
+    finish_interrupted(services, say=say)
     services.standing()  # an environment that is not set up is said before anything is read
     version = services.control.pantries.begin({"source": wish.source_name, "policy": wish.policy.digest})
     try:
-        steps = refresh_steps(services, wish.store, version, wish=wish, say=say)
+        steps = refresh_steps(services, version, wish=wish, say=say)
         journalled.perform(services.control, KIND, LOCK, {"version": version}, steps, say)
     except BaseException:
         with suppress(KitchenError):  # the record alone hurts nobody, and the next refresh drops it
-            _forget_unbuilt(services, wish.store, version)
+            _forget_unbuilt(services, version)
         raise
-    prune(services, wish.store, say=say)
+    prune(services, say=say)
     return version
 
 
-def refresh_steps(
-    services: Services, store: PantryStore, version: int, *, wish: Refresh | None, say: Say
-) -> tuple[Step, ...]:
+def refresh_steps(services: Services, version: int, *, wish: Refresh | None, say: Say) -> tuple[Step, ...]:
     """Return the steps of a refresh; without a wish only those that undo it or go on past its pivot can run."""
     work = _Work()
+    store = services.pantry_store
     records = services.control.pantries
 
     def build() -> None:
@@ -124,34 +124,36 @@ def refresh_steps(
     )  # fmt: skip
 
 
-def recovered(
-    services: Services, store: PantryStore, operation: Operation, *, say: Say, undo: bool = False
-) -> OperationState:
-    """End a refresh that a process left: undone before its version was published, finished after."""
+def rebuild(services: Services, repository: object, operation: Operation) -> Sequence[Step]:
+    """Return the steps of a refresh that a process left (see ``operations.recover``)."""
     version = int(str(operation.arguments["version"]))
-    steps = refresh_steps(services, store, version, wish=None, say=say)
-    return journalled.recover(services.control, operation, steps, say, undo=undo)
+    return refresh_steps(services, version, wish=None, say=_silence)
 
 
-def finish_interrupted(services: Services, store: PantryStore, *, say: Say) -> None:
+def _silence(_: str) -> None:
+    """Say nothing: who recovers says it."""
+
+
+def finish_interrupted(services: Services, *, say: Say) -> None:
     """End refreshes that were killed, and drop versions that were never published."""
     for operation in services.control.journal.unfinished():
         if operation.kind == KIND:
-            recovered(services, store, operation, say=say)
+            steps = rebuild(services, None, operation)
+            journalled.recover(services.control, operation, steps, say)
     with services.control.locks.hold(LOCK, purpose="prune"):
         for found in services.control.pantries.all():
             if found.state == "building":
-                _forget_unbuilt(services, store, found.version)
+                _forget_unbuilt(services, found.version)
 
 
-def _forget_unbuilt(services: Services, store: PantryStore, version: int) -> None:
+def _forget_unbuilt(services: Services, version: int) -> None:
     for found in services.control.pantries.all():
         if found.version == version and found.state == "building":
-            store.drop(version)
+            services.pantry_store.drop(version)
             services.control.pantries.drop(version)
 
 
-def prune(services: Services, store: PantryStore, *, say: Say) -> tuple[int, ...]:
+def prune(services: Services, *, say: Say) -> tuple[int, ...]:
     """Drop versions that no kitchen uses, except the newest; what is still read stays, and is said."""
     used = {kitchen.pantry for kitchen in services.control.kitchens.all()}
     ready = [found.version for found in services.control.pantries.all() if found.state == "ready"]
@@ -160,7 +162,7 @@ def prune(services: Services, store: PantryStore, *, say: Say) -> tuple[int, ...
         if version in used:
             continue
         try:
-            store.drop(version)
+            services.pantry_store.drop(version)
             services.control.pantries.drop(version)
             dropped.append(version)
         except Conflict as kept:
@@ -202,20 +204,20 @@ def _built(services: Services, wish: Refresh, version: int, say: Say) -> Mapping
             raise refuse(examined.stopping)
         key = masking_key(wish.secrets, newest=newest)
         jobs = _jobs(wish, snapshot, examined, key)
-        structure, left_out = wish.store.make(version, snapshot)
+        structure, left_out = services.pantry_store.make(version, snapshot)
         expected = sum(table.rows for table in examined.catalogue.tables)
         copying = time.monotonic()
-        rows = wish.store.copy(
+        rows = services.pantry_store.copy(
             version, snapshot, jobs, workers=wish.workers,
             report=lambda done, size: wish.report(done, size, max(expected, done)),
         )  # fmt: skip
         copied = time.monotonic() - copying
         say(f"copied {sum(rows.values()):,} rows in {copied:.1f} s; building keys and indexes")
         finishing = time.monotonic()
-        wish.store.finish(version, structure)
+        services.pantry_store.finish(version, structure)
         finished = time.monotonic() - finishing
         say("checking for leaks")
-        subject = Subject(wish.store, version, wish.policy, examined.catalogue, snapshot, rows)
+        subject = Subject(services.pantry_store, version, wish.policy, examined.catalogue, snapshot, rows)
         checked = verify(subject)
         refuse_leaks(checked)
         seconds = {"copy": round(copied, 3), "finish": round(finished, 3), "all": round(time.monotonic() - started, 3)}

@@ -26,7 +26,7 @@ REBUILDERS: dict[str, str] = {
     "promote": "promote",
     "rollback": "rollback",
     "update": "update",
-    "refresh": "pantry_refresh",
+    "pantry refresh": "pantry_refresh",
     "hydrate": "hydrate",
 }
 
