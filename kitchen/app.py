@@ -163,13 +163,6 @@ class Services:
         return PgWorkspaces(self.sessions)
 
     @cached_property
-    def pantry_store(self) -> PantryStore:
-        """Return what makes and drops the schemas of pantry versions."""
-        from kitchen.adapters.postgres.pantry import PgPantryStore
-
-        return PgPantryStore(self.sessions, self.layout, self.environment.name)
-
-    @cached_property
     def tables(self) -> Tables:
         """Return what reads and copies tables."""
         from kitchen.adapters.postgres.tables import PgTables
