@@ -32,6 +32,7 @@ def test_secrets_and_files(project: Project, tmp_path: Path) -> None:
     deleting_asks(kitchen)
     files_come_back(kitchen, tmp_path)
     no_file_key_leaves_the_kitchen(kitchen, tmp_path)
+    what_a_kitchen_has_goes_with_it(kitchen)
     every_change_left_a_trace_and_no_value_is_anywhere(kitchen)
 
 
@@ -104,6 +105,16 @@ def no_file_key_leaves_the_kitchen(kitchen: Talk, tmp_path: Path) -> None:
         kitchen("files", "get", hostile, "-k", "dev", expect=2)
         kitchen("files", "put", str(tmp_path / "key.pem"), hostile or " ", "-k", "dev", expect=2)
         kitchen("files", "rm", hostile, "--yes", "-k", "dev", expect=2)
+
+
+def what_a_kitchen_has_goes_with_it(kitchen: Talk) -> None:
+    kitchen("create", "profit")
+    kitchen("secret", "set", "api", "token", "-k", "profit", typed=f"{CANARY}\n")
+    kitchen("files", "put", "-", "out/x.csv", "-k", "profit", typed="a,b\n")
+    assert "kitchens/profit/api" in kitchen("secret", "list")
+    kitchen("delete", "profit", "--yes")
+    assert "profit" not in kitchen("secret", "list")
+    assert [path for path in kitchen.project.home.rglob("*/storage/*") if "profit" in str(path)] == []
 
 
 def every_change_left_a_trace_and_no_value_is_anywhere(kitchen: Talk) -> None:
