@@ -50,25 +50,33 @@ def run(session: PgSession, statements: Sequence[Statement]) -> None:
             raise AssertionError(f"{statement.what}: {failure}\n{statement.sql}") from failure
 
 
-def copy(session: PgSession, structure: Structure, mapping: dict[str, str], types: dict[str, str]) -> None:
+def copy(
+    source: PgSession, structure: Structure, mapping: dict[str, str], types: dict[str, str], *,
+    into: PgSession | None = None, policies: bool = True,
+) -> None:  # fmt: skip
     """Copy whole schemas the way the pantry is filled: types, bare tables, rows, everything else."""
+    session = into or source
     with session.transaction():
         for schema in {*mapping.values(), *types.values()}:
             session.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
         run(session, type_statements(structure, types))
         run(session, table_statements(structure, mapping, types))
-        with session.connection.cursor() as cursor:
-            for table in structure.tables:
+        for table in structure.tables:
+            if table.kind != "p":
                 columns = ", ".join(quote(column.name) for column in table.columns if not column.generated)
-                if table.kind == "p":
-                    continue
-                rows = io.BytesIO()
-                target = qualified(TableName(mapping[table.name.schema], table.name.name))
-                cursor.copy_expert(f"COPY (SELECT {columns} FROM ONLY {qualified(table.name)}) TO STDOUT", rows)
-                rows.seek(0)
-                cursor.copy_expert(f"COPY {target} {f'({columns})' if columns else ''} FROM STDIN", rows)
-        run(session, finish_statements(structure, mapping, types, policies=True))
+                _copy_rows(source, session, table.name, TableName(mapping[table.name.schema], table.name.name), columns)
+        run(session, finish_statements(structure, mapping, types, policies=policies))
         run(session, sequence_statements(structure, mapping))
+    for table in structure.tables:
+        session.execute(f"ANALYZE {qualified(TableName(mapping[table.name.schema], table.name.name))}")
+
+
+def _copy_rows(source: PgSession, into: PgSession, table: TableName, to: TableName, columns: str) -> None:
+    rows = io.BytesIO()
+    with source.connection.cursor() as reading, into.connection.cursor() as writing:
+        reading.copy_expert(f"COPY (SELECT {columns} FROM ONLY {qualified(table)}) TO STDOUT", rows)
+        rows.seek(0)
+        writing.copy_expert(f"COPY {qualified(to)} {f'({columns})' if columns else ''} FROM STDIN", rows)
 
 
 def _pieces(dump: str) -> Iterator[tuple[str, str | None]]:

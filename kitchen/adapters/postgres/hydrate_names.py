@@ -13,6 +13,12 @@ SELECT n.nspname, c.relname, c.oid, c.relkind FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
 """
+_ROUTINES = """
+SELECT n.nspname, p.proname, p.oid, ARRAY(
+    SELECT t.typname::text FROM unnest(p.proargtypes) WITH ORDINALITY a (oid, place)
+    JOIN pg_catalog.pg_type t ON t.oid = a.oid ORDER BY a.place)
+FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = ANY(%s)
+"""
 _SCHEMAS = "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname = ANY(%s)"
 
 
@@ -37,6 +43,9 @@ class LayerNames:
             TableName(row[0], row[1]): Found(row[2], TableName(row[0], row[1]), row[3])
             for row in session.query(_RELATIONS, [list(self._logical)])
         }
+        self._routines: dict[TableName, dict[tuple[str, ...], int]] = {}
+        for schema, name, oid, arguments in session.query(_ROUTINES, [list(self._logical)]):
+            self._routines.setdefault(TableName(schema, name), {})[tuple(arguments)] = oid
         self.by_oid = {found.oid: found for found in self._by_name.values()}
 
     def logical(self, physical: TableName) -> TableName | None:
@@ -59,6 +68,24 @@ class LayerNames:
     def below(self, logical: TableName) -> tuple[Found, ...]:
         """Return every relation of that name in the layers below the kitchen, nearest first."""
         return tuple(found for found in self._places(logical) if found.name.schema not in self.own_schemas)
+
+    def routine(self, physical: TableName) -> TableName:
+        """Return the nearest routines of a name that can stand in for all those of that name in one schema."""
+        logical = self.logical(physical)
+        if logical is None:
+            return physical
+        places = (TableName(schema, physical.name) for schema in self.layer.schemas_of(logical.schema))
+        wanted = self._routines.get(physical, {}).keys()
+        return next((place for place in places if wanted and wanted <= self._routines.get(place, {}).keys()), physical)
+
+    def is_hidden(self, physical: TableName, oid: int) -> bool:
+        """Say whether a nearer layer has a routine of the same name and arguments."""
+        logical = self.logical(physical)
+        there = self._routines.get(physical, {})
+        arguments = next((arguments for arguments, one in there.items() if one == oid), None)
+        nearer = self.layer.schemas_of(logical.schema) if logical is not None else ()
+        nearer = nearer[: nearer.index(physical.schema)] if physical.schema in nearer else ()
+        return any(arguments in self._routines.get(TableName(schema, physical.name), {}) for schema in nearer)
 
     def _places(self, logical: TableName) -> Iterator[Found]:
         if logical.schema not in self.layer.layout.logical:

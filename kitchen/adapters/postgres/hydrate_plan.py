@@ -41,20 +41,15 @@ WITH wanted (classid, objid) AS (
     UNION ALL SELECT 'pg_type'::regclass::oid, unnest(ARRAY[t.oid, t.typarray]) FROM pg_catalog.pg_type t
         WHERE t.typrelid = ANY(%s::oid[])
 )
-SELECT r.ev_class, NULL, NULL, NULL FROM wanted w
+SELECT r.ev_class, NULL, NULL FROM wanted w
 JOIN pg_catalog.pg_depend d ON d.refclassid = w.classid AND d.refobjid = w.objid
 JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
 JOIN pg_catalog.pg_class c ON c.oid = r.ev_class AND c.relkind IN ('v', 'm')
 UNION
-SELECT p.oid, n.nspname, p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid) FROM wanted w
+SELECT p.oid, n.nspname, p.proname FROM wanted w
 JOIN pg_catalog.pg_depend d ON d.refclassid = w.classid AND d.refobjid = w.objid AND d.deptype = 'n'
 JOIN pg_catalog.pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-"""
-
-_ROUTINES = """
-SELECT n.nspname, p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid) FROM pg_catalog.pg_proc p
-JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = ANY(%s)
 """
 
 
@@ -101,7 +96,6 @@ class _Bound:
     def __init__(self, session: PgSession, names: LayerNames) -> None:
         self._session = session
         self._names = names
-        self._there: set[tuple[str, str, str]] | None = None
         self.views: set[int] = set()
         self.routines: set[int] = set()
         self.own_views: set[int] = set()
@@ -113,10 +107,10 @@ class _Bound:
         while relations or routines:
             rows = self._session.query(_DEPENDENTS, [list(relations), list(routines), list(relations)])
             relations, routines = set(), set()
-            for oid, schema, name, arguments in rows:
+            for oid, schema, name in rows:
                 if schema is None:
                     relations |= self._view(oid)
-                elif self._routine(oid, schema, name, arguments):
+                elif self._routine(oid, schema, name):
                     routines.add(oid)
 
     def _versions(self, found: Found) -> set[int]:
@@ -136,23 +130,17 @@ class _Bound:
         self.views.add(oid)
         return self._versions(found)
 
-    def _routine(self, oid: int, schema: str, name: str, arguments: str) -> bool:
+    def _routine(self, oid: int, schema: str, name: str) -> bool:
         if oid in self.routines or oid in self.own_routines:
             return False
         if schema in self._names.own_schemas:
             self.own_routines.add(oid)
             return True
-        logical = self._names.logical(TableName(schema, name))
-        if logical is None or self._is_hidden(schema, logical.schema, name, arguments):
+        physical = TableName(schema, name)
+        if self._names.logical(physical) is None or self._names.is_hidden(physical, oid):
             return False
         self.routines.add(oid)
         return True
-
-    def _is_hidden(self, schema: str, logical: str, name: str, arguments: str) -> bool:
-        if self._there is None:
-            self._there = set(self._session.query(_ROUTINES, [list(self._names.schemas)]))
-        nearer = self._names.layer.schemas_of(logical)
-        return any((above, name, arguments) in self._there for above in nearer[: nearer.index(schema)])
 
 
 def placing(names: LayerNames, made: Iterable[TableName], routines: Iterable[TableName]) -> Place:
@@ -166,6 +154,8 @@ def placing(names: LayerNames, made: Iterable[TableName], routines: Iterable[Tab
         if reference.sort is Sort.RELATION:
             first = names.first(logical)
             return names.own(logical) if logical in own or first is None else first.name
-        return names.own(logical) if reference.name in own_routines else reference.name
+        if reference.sort is Sort.ROUTINE:
+            return names.own(logical) if reference.name in own_routines else names.routine(reference.name)
+        return reference.name
 
     return place

@@ -46,7 +46,7 @@ def placed_tables(structure: Structure, place: Place) -> Iterator[Statement]:
         yield from _relations_to_parents(table, parents, inherits, place)
         yield from _column_settings(table, place)
     for sequence in structure.sequences:
-        yield from _ownership(sequence, tables, place)
+        yield from ownership(sequence, tables, place)
 
 
 def deferred(column: Column, structure: Structure) -> bool:
@@ -75,7 +75,8 @@ def _sequence_options(sequence: Sequence) -> str:
     )
 
 
-def _ownership(sequence: Sequence, tables: Mapping[int, Table], place: Place) -> Iterator[Statement]:
+def ownership(sequence: Sequence, tables: Mapping[int, Table], place: Place) -> Iterator[Statement]:
+    """Yield what ties a sequence to the column that it numbers, where that is among the tables."""
     if sequence.is_identity or sequence.owner is None or sequence.owner[0] not in tables:
         return
     table = tables[sequence.owner[0]]
