@@ -16,8 +16,6 @@ from kitchen.cli.options import changing_options, current_app, environment_optio
 from kitchen.errors import InvalidInput, NotFound, Refused
 
 if TYPE_CHECKING:
-    from kitchen.adapters.postgres.pantry import PgPantryStore
-    from kitchen.adapters.postgres.source import PgSource
     from kitchen.domain.masking import Decision, Policy
     from kitchen.ports import PantryVersion
 
@@ -40,8 +38,8 @@ def scan_command(write: bool, environment: str | None, as_json: bool) -> None:
     from kitchen.operations.pantry_scan import scan, under_names
 
     app, services = _place(environment)
-    path, policy = _policy(app, services, may_be_absent=True)
-    proposals = under_names(scan(_source(app, services), policy), policy)
+    path, policy = policy_of(app, services, may_be_absent=True)
+    proposals = under_names(scan(services.source, policy), policy)
     count = sum(len(columns) for columns in proposals.values())
     if as_json:
         documents = {
@@ -74,10 +72,10 @@ def check_command(list_all: bool, environment: str | None, as_json: bool) -> Non
     from kitchen.operations.pantry_check import check_policy, refuse, summary
 
     app, services = _place(environment)
-    _, policy = _policy(app, services)
+    _, policy = policy_of(app, services)
     newest = services.control.pantries.newest()
     embedded = services.environment.is_embedded
-    findings, decided = check_policy(_source(app, services), policy, newest=newest, allow_proposed=embedded)
+    findings, decided = check_policy(services.source, policy, newest=newest, allow_proposed=embedded)
     stopping = tuple(finding for finding in findings if finding.stops)
     if as_json:
         columns = [
@@ -116,18 +114,17 @@ def refresh_command(environment: str | None, dry_run: bool, yes: bool, as_json: 
     from kitchen.operations.pantry_refresh import Refresh, refresh, refresh_steps
 
     app, services = _place(environment)
-    _, policy = _policy(app, services)
+    _, policy = policy_of(app, services)
     data = services.environment.data
-    assert data is not None  # noqa: S101 - _policy has asked
+    assert data is not None  # noqa: S101 - policy_of has asked
     parent = app.services(data.source)
-    store = _store(services)
     if dry_run:
-        for step in refresh_steps(services, store, 0, wish=None, say=output.step):
+        for step in refresh_steps(services, 0, wish=None, say=output.step):
             output.emit(step.says.replace("v0", "v<next>"))
         return
     progress = _Progress()
     wish = Refresh(
-        _source(app, services), data.source, parent.secrets, store, policy, report=progress.report
+        services.source, data.source, parent.secrets, policy, report=progress.report
     )  # fmt: skip
     version = refresh(services, wish, say=progress.say)
     manifest = next(found.manifest for found in services.control.pantries.all() if found.version == version)
@@ -147,10 +144,10 @@ def verify_command(version: int | None, environment: str | None, as_json: bool) 
     from kitchen.operations.pantry_verify import Subject, verify
 
     app, services = _place(environment)
-    _, policy = _policy(app, services)
+    _, policy = policy_of(app, services)
     found = _version(services, version)
-    with _source(app, services).snapshot() as snapshot:
-        subject = Subject(_store(services), found.version, policy, snapshot.catalogue(), snapshot)
+    with services.source.snapshot() as snapshot:
+        subject = Subject(services.pantry_store, found.version, policy, snapshot.catalogue(), snapshot)
         checked = verify(subject)
     passed = all(check.passed for check in checked)
     if as_json:
@@ -274,7 +271,8 @@ def _place(environment: str | None) -> tuple[App, Services]:
     return app, app.workbench(environment)
 
 
-def _policy(app: App, services: Services, *, may_be_absent: bool = False) -> tuple[Path, Policy]:
+def policy_of(app: App, services: Services, *, may_be_absent: bool = False) -> tuple[Path, Policy]:
+    """Return the masking policy of an environment and its file; raises InvalidInput or NotFound."""
     from kitchen.domain.masking import Policy
     from kitchen.files.masking import read_policy
 
@@ -295,33 +293,6 @@ def _policy(app: App, services: Services, *, may_be_absent: bool = False) -> tup
 
 def _shown(path: Path) -> str:
     return f"{path.parent.name}/{path.name}"
-
-
-def _source(app: App, services: Services) -> PgSource:
-    from kitchen.adapters.postgres.sessions import PgSessions
-    from kitchen.adapters.postgres.source import PgSource
-
-    data = services.environment.data
-    if data is None:
-        raise InvalidInput(f"environment {services.environment.name!r} receives no data")
-    parent = app.services(data.source)
-    if not parent.layout.holds_production:
-        raise InvalidInput(
-            f"data: from: {data.source}: only the top environment can be a source for now",
-            hint=f"set data: from: {app.environments.top().name}",
-        )
-    sessions = parent.sessions
-    assert isinstance(sessions, PgSessions)  # noqa: S101 - the only adapter there is
-    return PgSource(sessions, parent.layout.logical)
-
-
-def _store(services: Services) -> PgPantryStore:
-    from kitchen.adapters.postgres.pantry import PgPantryStore
-    from kitchen.adapters.postgres.sessions import PgSessions
-
-    sessions = services.sessions
-    assert isinstance(sessions, PgSessions)  # noqa: S101 - the only adapter there is
-    return PgPantryStore(sessions, services.layout, services.environment.name)
 
 
 def _version(services: Services, number: int | None) -> PantryVersion:

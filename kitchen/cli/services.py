@@ -118,11 +118,11 @@ def _undecided(app: App, services: Services) -> Callable[[], Sequence[str]] | No
         return None
 
     def look() -> Sequence[str]:
-        from kitchen.cli.pantry import _policy, _source
+        from kitchen.cli.pantry import policy_of
         from kitchen.operations.pantry_check import decisions
 
-        _, policy = _policy(app, services)
-        with _source(app, services).snapshot() as snapshot:
+        _, policy = policy_of(app, services)
+        with services.source.snapshot() as snapshot:
             decided = decisions(policy, snapshot.catalogue())
         return [f"{column.table}.{column.column}" for column in decided if column.decision is None]
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from kitchen.adapters.postgres.connection import PgSession, connect
 from kitchen.adapters.postgres.pantry_copy import Relay, copy_all
-from kitchen.adapters.postgres.sessions import PgSessions
 from kitchen.adapters.postgres.source import PgSnapshot, read_catalogue
 from kitchen.adapters.postgres.structure import (
     Statement,
@@ -25,7 +24,7 @@ from kitchen.domain.kitchen import pantry_reader_role
 from kitchen.domain.layout import Layout, TableName
 from kitchen.domain.secret import Secret
 from kitchen.errors import Conflict, KitchenError, Refused
-from kitchen.ports import CopyJob, Row
+from kitchen.ports import CopyJob, Row, Sessions
 
 _DROP_BATCH = 200  # tables: each takes a lock, and locks are few
 
@@ -42,7 +41,7 @@ WHERE m.nspname = ANY(%s) AND n.nspname <> ALL(%s) ORDER BY 1
 class PgPantryStore:
     """The PantryStore port. Everything made carries the version's mark; nothing without it is dropped."""
 
-    def __init__(self, sessions: PgSessions, layout: Layout, environment: str) -> None:
+    def __init__(self, sessions: Sessions, layout: Layout, environment: str) -> None:
         self._sessions = sessions
         self._layout = layout
         self._environment = environment

@@ -10,7 +10,6 @@ from typing import Any
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 
 from kitchen.adapters.postgres.connection import PgSession, connect
-from kitchen.adapters.postgres.sessions import PgSessions
 from kitchen.adapters.postgres.source_samples import sample
 from kitchen.adapters.postgres.structure_text import qualified
 from kitchen.domain.catalogue import Catalogue, Evidences, ForeignKey, SourceColumn, SourceTable
@@ -18,7 +17,7 @@ from kitchen.domain.connection import Credentials
 from kitchen.domain.layout import TableName
 from kitchen.domain.secret import Secret
 from kitchen.errors import KitchenError, NotFound, NotPermitted, Refused
-from kitchen.ports import Row
+from kitchen.ports import Row, Sessions
 
 _TABLES = """
 SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltuples::bigint,
@@ -90,7 +89,7 @@ _LOCKED_AT_ONCE = 500
 class PgSource:
     """A source's schemas as they lie on its own server."""
 
-    def __init__(self, sessions: PgSessions, schemas: Sequence[str]) -> None:
+    def __init__(self, sessions: Sessions, schemas: Sequence[str]) -> None:
         self._sessions = sessions
         self.schemas = tuple(schemas)
 
