@@ -111,10 +111,6 @@ def nasty(warehouse: Warehouse) -> Iterator[Place]:
     yield from place(warehouse, layout)
 
 
-def without_types(found: Catalogue) -> Catalogue:
-    return {key: facts for key, facts in found.items() if not key[1].startswith("types_")}
-
-
 TYPED_BY_ROWS = ["nasty_marts.of_rows.old", "nasty_marts.of_rows.many"]
 
 
@@ -127,7 +123,7 @@ def compare(place: Place, without: Sequence[str] = ()) -> None:
         }  # fmt: skip
 
     own, pantry = place.schemas("own"), place.schemas("pantry")
-    same(without_types(catalogue(place.administrator, pantry)), without_types(catalogue(place.administrator, own)))
+    same(found(pantry), found(own))
     same(contents(place.administrator, pantry), contents(place.administrator, own))
 
 
