@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from kitchen.cli import output
-from kitchen.cli.options import changing_options, current_app, json_option, kitchen_option
+from kitchen.cli.options import (
+    changing_options,
+    current_app,
+    environment_option,
+    json_option,
+    kitchen_argument,
+    kitchen_option,
+)
+
+if TYPE_CHECKING:
+    from kitchen.operations.diff import Diff, TableDiff
 
 # --- hydrate ----------------------------------------------------------------------------------------------------------
 
@@ -46,3 +58,102 @@ def hydrate_command(tables: tuple[str, ...], kitchen: str | None, dry_run: bool,
         for left in result.done.left_out:
             output.warn(f"left out: {left}")
     output.say("  open sessions keep reading the old table in prepared statements: reconnect, or DISCARD PLANS")
+
+
+# --- update and diff --------------------------------------------------------------------------------------------------
+
+
+@click.command("update")
+@kitchen_argument
+@environment_option
+@click.option("--data", is_flag=True, help="Read the newest pantry version, too.")
+@changing_options
+@json_option
+def update_command(
+    *, kitchen: str | None, kitchen_option: str | None, environment: str | None, data: bool, dry_run: bool, yes: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Merge the parent's branch down into the kitchen's; with --data move it to the newest pantry version.
+
+    Where both changed the same lines nothing is touched, and you are told how to merge with git.
+    """
+    from kitchen.operations.update import plan_update, update, update_steps
+
+    app = current_app()
+    services, found = app.find(kitchen or kitchen_option, environment)
+    planned = plan_update(services, app.repository, found, data=data)
+    if dry_run:
+        for step in update_steps(services, app.repository, planned):
+            output.emit(step.says)
+        return
+    if not planned.is_nothing:
+        update(services, app.repository, planned, say=output.step)
+    if as_json:
+        output.emit_json({"kitchen": found.name, "commit": planned.new, "files": planned.files,
+                          "commits": planned.commits, "pantry": planned.pantry or found.pantry})  # fmt: skip
+        return
+    if planned.is_nothing:
+        output.done(f"{found.name} has everything of {found.parent} already")
+        return
+    output.done(
+        f"{found.name} is up to date with {found.parent}: {planned.commits} commits, {len(planned.files)} files"
+    )
+    if planned.pantry is not None:
+        output.say("  tables of its own are still copies of the older data: drop one to read the new below it")
+
+
+@click.command("diff")
+@kitchen_argument
+@environment_option
+@click.option("--data", is_flag=True, help="Compare tables row by row.")
+@click.option("--exit-code", is_flag=True, help="Leave with 1 where there is a difference.")
+@json_option
+@click.pass_context
+def diff_command(
+    ctx: click.Context, *, kitchen: str | None, kitchen_option: str | None, environment: str | None, data: bool,
+    exit_code: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """What a kitchen changed against its parent: files, nodes that a merge would run, tables."""
+    from kitchen.operations.diff import diff
+
+    app = current_app()
+    services, found = app.find(kitchen or kitchen_option, environment)
+    seen = diff(services, app.repository, found, data=data)
+    if as_json:
+        output.emit_json(seen)
+    else:
+        _tell_diff(seen)
+    if exit_code and not seen.is_empty:
+        ctx.exit(1)
+
+
+def _tell_diff(seen: Diff) -> None:
+    output.emit(f"{seen.kitchen} against {seen.parent}: {seen.ahead} commits ahead, {seen.behind} behind")
+    for path in seen.files:
+        output.emit(f"  file   {path}")
+    for path in seen.uncommitted:
+        output.emit(f"  file   {path} (not committed)")
+    for recipe, nodes in seen.nodes.items():
+        output.emit(f"  runs   {recipe}: {', '.join(nodes)}")
+    if seen.problem is not None:
+        output.warn(seen.problem)
+    for table in seen.tables:
+        output.emit(f"  table  {table.table}: {_tell_table(table)}")
+    if seen.is_empty:
+        output.emit("  no difference")
+
+
+def _tell_table(table: TableDiff) -> str:
+    if table.below is None:
+        return f"new, {table.rows:,} rows"
+    parts = [f"{table.rows:,} rows, {table.rows_below:,} in {table.below}"]
+    for what, columns in (
+        ("added", table.columns_added),
+        ("without", table.columns_removed),
+        ("other type", table.columns_changed),
+    ):
+        if columns:
+            parts.append(f"{what}: {', '.join(columns)}")
+    if table.data is not None:
+        parts.append(f"+{table.data.added} -{table.data.removed} ~{table.data.changed} rows")
+    return "; ".join(parts)

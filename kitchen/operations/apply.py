@@ -12,7 +12,7 @@ from kitchen.domain.release import Release, ReleaseKind, ReleaseState
 from kitchen.errors import Conflict, NotFound, Refused
 from kitchen.operations.create import candidate as candidate_of
 from kitchen.operations.create import from_document, to_document
-from kitchen.operations.delivery import refuse_dirty
+from kitchen.operations.delivery import merge_result, refuse_dirty
 from kitchen.operations.delivery_services import DeliveryServices
 from kitchen.operations.delivery_steps import Delivery, delivery_steps, note_failure
 from kitchen.operations.journalled import perform
@@ -58,7 +58,7 @@ def apply(services: DeliveryServices, repository: Repository, release: Release, 
     """
     check_appliable(repository, release)
     target = target_of(services, release)
-    commit = merge_commit(repository, release)
+    commit = merge_commit(services, repository, target, release)
     identity = uuid4()
     needed = needs_candidate(release)
     candidate = candidate_of(services, target, commit, identity) if needed else None
@@ -105,12 +105,12 @@ def needs_candidate(release: Release) -> bool:
     return bool(plan.nodes) or plan.tests == "all" or any(path.startswith("recipes/") for path in plan.files)
 
 
-def merge_commit(repository: Repository, release: Release) -> str:
+def merge_commit(services: DeliveryServices, repository: Repository, target: Kitchen, release: Release) -> str:
     """Write the commit that brings the source in; no ref moves."""
     plan = release.plan
-    merged = repository.preview_merge(plan.base, plan.head)
+    merged = merge_result(services, repository, target, plan.base, plan.head, source=plan.source)
     if merged.tree is None:
-        raise Conflict(f"{plan.source} no longer merges: {', '.join(merged.conflicts)}", hint="kitchen update")
+        raise Conflict(f"{target.name} has everything of {plan.source} already", hint="kitchen release list")
     verb = "Release" if release.kind is ReleaseKind.PROMOTION else "Merge"
     lines = [f"{verb} {plan.source_branch} into {plan.branch}", "", f"Kitchen-Release: {release.number}"]
     return repository.commit_tree(merged.tree, [plan.base, plan.head], "\n".join(lines) + "\n")

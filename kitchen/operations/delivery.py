@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kitchen.domain.environment import Gates
 from kitchen.domain.kitchen import Kind, Kitchen
 from kitchen.domain.layout import TableName
-from kitchen.domain.release import ReleasePlan
+from kitchen.domain.release import Release, ReleaseKind, ReleasePlan, ReleaseState
 from kitchen.engine.fingerprint import affected
 from kitchen.engine.plan import Plan, plan
 from kitchen.errors import Conflict, InvalidInput, NotFound
@@ -40,15 +40,59 @@ def head_of(repository: Repository, kitchen: Kitchen) -> str:
     return found
 
 
-def preview(repository: Repository, base: str, head: str, *, into: str, source: str) -> MergePreview:
-    """Merge in memory; raises Conflict, naming the paths, where that does not go."""
+def merge_result(
+    services: DeliveryServices, repository: Repository, target: Kitchen, base: str, head: str, *, source: str
+) -> MergePreview:
+    """Merge in memory, with what was rolled back in the target counted as if it had stayed.
+
+    Git takes a rolled back change for one that the target has and does not want: brought in again with what mends
+    it, it would be left out without a word. Raises Conflict, naming the paths, where the merge does not go.
+    """
     merged = repository.preview_merge(base, head)
-    if merged.tree is None and not merged.is_up_to_date:
+    if merged.is_up_to_date:
+        return merged
+    ours = base
+    for rollback in _rollbacks(services, target):
+        if rollback.commit is None or not repository.is_ancestor(rollback.commit, base):
+            continue
+        tree = _three_way(repository, rollback.commit, ours, rollback.plan.base)
+        if tree is not None:
+            ours = repository.commit_tree(tree, [ours], "kitchen: without the rollback")
+    if ours != base:
+        merged = replace(repository.preview_merge(ours, head), target=base, base=merged.base)
+    if merged.tree is None:
         raise Conflict(
-            f"{source} and {into} changed the same lines of {', '.join(merged.conflicts)}",
-            hint=f"kitchen update {source}, then merge again",
+            f"{source} and {target.name} changed the same lines of {', '.join(merged.conflicts)}",
+            hint=f"kitchen update {source}, then try again",
         )
     return merged
+
+
+def _rollbacks(services: DeliveryServices, target: Kitchen) -> tuple[Release, ...]:
+    """Return rollbacks whose releases are still out, newest first."""
+    known = services.control.releases.all(kitchen=target.name)
+    out = [r.number for r in known if r.state is ReleaseState.ROLLED_BACK]
+    newest = max((r.number for r in known if _is_in(r) and r.kind is not ReleaseKind.ROLLBACK), default=0)
+    return tuple(
+        r
+        for r in known
+        if _is_in(r)
+        and r.kind is ReleaseKind.ROLLBACK
+        and r.number > newest
+        and any((r.plan.restores or 0) < number < r.number for number in out)
+    )
+
+
+def _is_in(release: Release) -> bool:
+    return release.state is ReleaseState.RELEASED
+
+
+def _three_way(repository: Repository, base: str, ours: str, theirs: str) -> str | None:
+    """Merge three trees as if the first were the ancestor of the others; None where that does not go."""
+    root = repository.commit_tree(repository.tree_of(base), [], "base")
+    one = repository.commit_tree(repository.tree_of(ours), [root], "ours")
+    other = repository.commit_tree(repository.tree_of(theirs), [root], "theirs")
+    return repository.preview_merge(one, other).tree
 
 
 def refuse_dirty(repository: Repository, branch: str, *, any_change: bool, incoming: Collection[str] = ()) -> None:
@@ -172,7 +216,7 @@ def plan_delivery(
     source: str, source_branch: str,
 ) -> tuple[ReleasePlan, Effect]:  # fmt: skip
     """Return what bringing a merge result into the target means; nothing has moved."""
-    assert merged.tree is not None  # noqa: S101 - preview() raises where it is
+    assert merged.tree is not None  # noqa: S101 - merge_result() raises where it is
     assert target.branch is not None  # noqa: S101 - the caller read its head
     gates = gates_of(repository, target, merged.target)
     proposed = repository.commit_tree(merged.tree, [merged.target, merged.source], "kitchen: merge result")

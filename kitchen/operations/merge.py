@@ -8,7 +8,7 @@ from kitchen.domain.kitchen import Kind, Kitchen
 from kitchen.domain.release import Release, ReleaseKind, ReleasePlan, ReleaseState
 from kitchen.errors import InvalidInput, NotFound
 from kitchen.operations.apply import rebuild
-from kitchen.operations.delivery import Effect, head_of, plan_delivery, preview, refuse_dirty
+from kitchen.operations.delivery import Effect, head_of, merge_result, plan_delivery, refuse_dirty
 from kitchen.operations.delivery_services import DeliveryServices
 from kitchen.ports import Repository
 
@@ -40,7 +40,7 @@ def plan_merge(services: DeliveryServices, repository: Repository, kitchen: Kitc
     assert kitchen.branch is not None  # noqa: S101 - its head was read
     assert target.branch is not None  # noqa: S101 - its head was read
     refuse_dirty(repository, kitchen.branch, any_change=True)
-    merged = preview(repository, base, source, into=target.name, source=kitchen.name)
+    merged = merge_result(services, repository, target, base, source, source=kitchen.name)
     if merged.is_up_to_date:
         return Merge(kitchen, target, None, None)
     plan, effect = plan_delivery(

@@ -6,7 +6,7 @@ from kitchen.domain.environment import Environment
 from kitchen.domain.release import Release, ReleaseKind, ReleasePlan, ReleaseState
 from kitchen.errors import NotFound, Refused
 from kitchen.operations.apply import rebuild
-from kitchen.operations.delivery import Effect, head_of, plan_delivery, preview, refuse_dirty
+from kitchen.operations.delivery import Effect, head_of, merge_result, plan_delivery, refuse_dirty
 from kitchen.operations.delivery_services import DeliveryServices
 from kitchen.ports import Repository
 
@@ -27,7 +27,7 @@ def plan_promotion(
     head = repository.head(source.branch)
     if head is None:
         raise NotFound(f"the branch {source.branch!r} of {source.name!r} is not here", hint=f"kitchen up {source.name}")
-    merged = preview(repository, head_of(repository, target), head, into=name, source=source.name)
+    merged = merge_result(services, repository, target, head_of(repository, target), head, source=source.name)
     if merged.is_up_to_date:
         return None
     plan, effect = plan_delivery(services, repository, target, merged, source=source.name, source_branch=source.branch)
