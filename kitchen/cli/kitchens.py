@@ -55,7 +55,9 @@ def create_command(
     wish = Wish(name, parent, branch, isolated or data == "none", duration(ttl) if ttl else None, staff, ticket, data)
     app = current_app()
     services = app.workbench(environment)
-    creation = plan_working(services, app.repository, app.worktrees, wish, person=app.person)
+    creation = plan_working(
+        services, app.repository, app.worktrees, wish, person=app.person, environments=app.environments.environments
+    )
     if dry_run:
         for step in create_steps(services, creation, repository=app.repository):
             output.emit(step.says)

@@ -7,7 +7,7 @@ For other operations: ``create_steps(services, kitchen)`` gives the steps that m
 from __future__ import annotations
 
 import secrets as randomness
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -85,9 +85,15 @@ class Creation:
 
 
 def plan_working(
-    services: StandingServices, repository: Repository, worktrees: Path, wish: Wish, *, person: str
+    services: StandingServices,
+    repository: Repository,
+    worktrees: Path,
+    wish: Wish,
+    *,
+    person: str,
+    environments: Collection[str] = (),
 ) -> Creation:
-    """Decide what ``kitchen create`` makes; nothing is changed.
+    """Decide what ``kitchen create`` makes; nothing is changed. No kitchen is called like one of the environments.
 
     Raises InvalidInput, Conflict, NotFound or Refused where it cannot be made as wished.
     """
@@ -97,6 +103,10 @@ def plan_working(
             f"environment {services.environment.name!r} takes no working kitchens", hint="kitchen create NAME -e dev"
         )
     name = _name(wish)
+    if name in environments:
+        raise Conflict(f"{name!r} is an environment's name", hint="choose another name, for example profit")
+    if services.control.kitchens.get(name) is not None:
+        raise Conflict(f"there is a kitchen {name!r} already", hint=f"kitchen enter {name}, or choose another name")
     parent = _parent(services, wish.parent)
     branch, base, makes_branch = _branch(repository, wish, name, parent)
     now = datetime.now(UTC)

@@ -25,7 +25,7 @@ from kitchen.operations import journalled
 from kitchen.operations.create import Wish, create_steps, create_working, plan_working
 from kitchen.operations.delete import delete_kitchen, delete_steps, plan_deletion
 from kitchen.operations.recover import recover_one
-from tests.faults.conftest import Bench
+from tests.bench import Bench
 
 WHOLE = os.environ.get("KITCHEN_FAULTS") == "all"
 CREATE_STEPS, DELETE_STEPS = 6, 7  # checked against the lists below

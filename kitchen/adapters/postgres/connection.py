@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -83,6 +84,12 @@ class PgSession:
             if not self.connection.closed:
                 self.connection.autocommit = True
 
+    def cancel(self) -> None:
+        """Ask the server to end the statement that another thread runs in this session."""
+        if not self.connection.closed:
+            with translated("cancel"):
+                self.connection.cancel()
+
     def close(self) -> None:
         """End the session."""
         self.connection.close()
@@ -94,11 +101,18 @@ class PgSession:
         self.close()
 
 
+def _forget_ambient() -> None:
+    """Take libpq's variables out of our environment: PGSERVICE or PGHOSTADDR would lead us to another server."""
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
+
+
 def connect(credentials: Credentials, *, application: str, options: Sequence[str] = ()) -> PgSession:
     """Open a session; the role is taken on by start-up option so that RESET ROLE comes back to it.
 
     Raises Unavailable where no server answers and NotPermitted where the login is refused.
     """
+    _forget_ambient()
     settings = [f"-c role={credentials.role}"] if credentials.role else []
     settings += [f"-c {option}" for option in options]
     try:
