@@ -45,24 +45,43 @@ class Deparser:
 
     def texts(self, queries: Mapping[str, str], oids: Sequence[int]) -> dict[str, dict[str, Text]]:
         """Return definitions by the name of their query and their key; a query takes oids and gives (key, text)."""
-        with self._path():
-            full = {name: self._prints(query, [list(oids)]) for name, query in queries.items()}
-        short: dict[str, dict[str, dict[str, str]]] = {name: {} for name in queries}
-        for schema in self.schemas:
-            with self._path(schema):
-                for name, query in queries.items():
-                    wanted = [key for key, text in full[name].items() if _may_name(text, schema)]
-                    if wanted:
-                        narrowed = f"SELECT key, text FROM ({query}) AS printed (key, text) WHERE key = ANY(%s)"
-                        for key, text in self._prints(narrowed, [list(oids), wanted]).items():
-                            short[name].setdefault(key, {})[schema] = text
+        with self._path_restored():
+            full = self._prints((), {name: (query, None) for name, query in queries.items()}, oids)
+            short = {}
+            for schema in self.schemas:
+                named = {
+                    name: [key for key, text in prints.items() if _may_name(text, schema)]
+                    for name, prints in full.items()
+                }
+                wanted = {name: (queries[name], keys) for name, keys in named.items() if keys}
+                short[schema] = self._prints((schema,), wanted, oids) if wanted else {}
         return {
-            name: {key: understood(text, short[name].get(key, {}), self._sort) for key, text in prints.items()}
-            for name, prints in full.items()
-        }
+            name: {
+                key: understood(text, {schema: prints[name][key] for schema, prints in short.items()
+                                       if key in prints.get(name, ())}, self._sort)
+                for key, text in prints_of.items()
+            }
+            for name, prints_of in full.items()
+        }  # fmt: skip
 
-    def _prints(self, query: str, parameters: Sequence[object]) -> dict[str, str]:
-        return {str(key): text for key, text in self._session.query(query, parameters) if text is not None}
+    def _prints(
+        self, path: Sequence[str], queries: Mapping[str, tuple[str, list[str] | None]], oids: Sequence[int]
+    ) -> dict[str, dict[str, str]]:
+        """Return prints by query and key, all in one round trip: the path is set in the same message."""
+        parts: list[str] = []
+        parameters: list[object] = [", ".join([*map(quote, path), "pg_catalog", "pg_temp"])]
+        for name, (query, keys) in queries.items():
+            parts.append(f"SELECT %s, key, text FROM ({query}) AS printed (key, text)")
+            parameters += [name, list(oids)]
+            if keys is not None:
+                parts[-1] += " WHERE key = ANY(%s)"
+                parameters.append(keys)
+        statement = "SELECT set_config('search_path', %s, false); " + " UNION ALL ".join(parts)
+        found: dict[str, dict[str, str]] = {name: {} for name in queries}
+        for name, key, text in self._session.query(statement, parameters):
+            if text is not None:
+                found[name][key] = text
+        return found
 
     def _sort(self, name: TableName, before: str, after: str) -> Sort:
         sorts = self._known.get(name, {Sort.OTHER})
@@ -75,10 +94,8 @@ class Deparser:
         return next((sort for sort in (Sort.RELATION, Sort.TYPE, Sort.ROUTINE) if sort in sorts), Sort.OTHER)
 
     @contextmanager
-    def _path(self, *schemas: str) -> Iterator[None]:
-        path = ", ".join([*map(quote, schemas), "pg_catalog", "pg_temp"])
+    def _path_restored(self) -> Iterator[None]:
         before = self._session.query("SELECT current_setting('search_path')")[0][0]
-        self._session.query("SELECT set_config('search_path', %s, false)", [path])
         try:
             yield
         finally:
