@@ -18,6 +18,7 @@ _HEAD = """\
 # One decision for every column that leaves the parent; a column without one stops the refresh.
 """
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./() -]*[A-Za-z0-9_)]|[A-Za-z_]")
+_EMPTY = re.compile(r"tables:\s*\{\s*\}\s*")
 _WORDS = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n"])
 
 
@@ -103,7 +104,9 @@ def _new_tables(lines: list[str], document: Document, missing: Proposals) -> Non
         lines[document.line("tables") - 1] = "tables:"
     if tables is None and "tables" not in document.data:
         lines.append("tables:")
-    if tables == {}:
+    if tables == {} and _EMPTY.fullmatch(lines[document.line("tables") - 1]):
+        lines[document.line("tables") - 1] = "tables:"  # as `kitchen init` leaves it
+    elif tables == {}:
         raise Refused(
             f"{document.shown}:{document.line('tables')}: write `tables:` without braces first",
             hint="kitchen pantry scan, which prints the proposals",

@@ -29,7 +29,7 @@ def test_init_makes_a_project_where_nothing_was(empty: Project, tmp_path: Path) 
     assert sorted(path.name for path in empty.root.iterdir()) == [".git", "environments"]
     assert empty.git("log", "--format=%s") == "Begin the project"
     assert empty.git("status", "--porcelain") == ""
-    assert "tables: {}" in (empty.root / "environments" / "masking.yaml").read_text()
+    assert "tables: {}\n" in (empty.root / "environments" / "masking.yaml").read_text()
     assert "/.kitchen/" in (empty.root / ".git" / "info" / "exclude").read_text().splitlines()
 
 
