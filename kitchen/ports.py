@@ -231,6 +231,10 @@ class Session(Protocol):
         """Commit at the end of the block, roll back where it raises."""
         ...
 
+    def cancel(self) -> None:
+        """Ask the server to end the statement that another thread runs in this session; none is success."""
+        ...
+
     def close(self) -> None:
         """End the session; twice is success."""
         ...

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import selectors
+import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from kitchen.errors import KitchenError, NotFound
@@ -34,15 +37,18 @@ def run_child(
     environment: Mapping[str, str],
     timeout: float,
     on_line: Callable[[str], str],
+    stopping: threading.Event | None = None,
 ) -> Ended:
     """Run a program; ``on_line`` is given each line it prints and returns what is kept of it.
 
-    The whole process group is ended at the time limit and when we are interrupted; raises NotFound where there is no
+    The whole process group is ended at the time limit and when ``stopping`` is set; raises NotFound where there is no
     such program.
     """
+    if shutil.which(command[0], path=environment.get("PATH")) is None and not (folder / command[0]).is_file():
+        raise NotFound(f"there is no program {command[0]!r} on the path of the node")
     try:
         child = subprocess.Popen(
-            list(command),
+            [*_dying_with_us(), *command],
             cwd=folder,
             env=dict(environment),
             stdin=subprocess.DEVNULL,
@@ -56,13 +62,24 @@ def run_child(
         raise KitchenError(f"{command[0]!r} cannot be started: {wrong.strerror}") from None
     log = _Log(on_line)
     try:
-        timed_out = not _follow(child, log, time.monotonic() + timeout)
+        timed_out = not _follow(child, log, time.monotonic() + timeout, stopping or threading.Event())
     finally:
         _end_group(child)
     return Ended(child.returncode, log.text(), timed_out)
 
 
-def _follow(child: subprocess.Popen[bytes], log: _Log, deadline: float) -> bool:
+@cache
+def _dying_with_us() -> tuple[str, ...]:
+    """Where Linux has it, the words before a command that end it when the thread that started it is killed."""
+    setpriv = shutil.which("setpriv", path="/usr/bin:/bin")
+    if setpriv is None:
+        return ()
+    told = (setpriv, "--pdeathsig", "TERM", "--")
+    works = subprocess.run([*told, "true"], check=False, capture_output=True, timeout=GRACE).returncode == 0
+    return told if works else ()
+
+
+def _follow(child: subprocess.Popen[bytes], log: _Log, deadline: float, stopping: threading.Event) -> bool:
     """Read until the program ends (true) or its time is up (false); others that hold its output are not waited for."""
     assert child.stdout is not None  # noqa: S101 - it was asked for above
     os.set_blocking(child.stdout.fileno(), False)
@@ -75,7 +92,7 @@ def _follow(child: subprocess.Popen[bytes], log: _Log, deadline: float) -> bool:
                 ended_at = now
             if ended_at is not None and now > ended_at + DRAIN:
                 return True
-            if ended_at is None and now >= deadline:
+            if ended_at is None and (now >= deadline or stopping.is_set()):
                 return False
             if selector.select(timeout=min(0.05, max(deadline - now, 0.0)) if ended_at is None else DRAIN / 10):
                 data = child.stdout.read(65536)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
@@ -13,7 +14,10 @@ from kitchen.domain.recipe import Node
 from kitchen.engine.checks import Ground
 from kitchen.engine.compile import Places
 from kitchen.engine.plan import Plan
+from kitchen.errors import KitchenError
 from kitchen.ports import ContainerEngine, Hydrated, RunRecords, Session, Tables
+
+CHECK_INTERVAL = 2000  # milliseconds between looks whether we still live, while a statement runs
 
 Say = Callable[[str], None]
 Surroundings = Callable[[Node], AbstractContextManager[Mapping[str, str]]]  # environment variables of a node's program
@@ -36,6 +40,7 @@ class Execution:
     redact: Callable[[str], str]
     say: Say
     in_place: bool = False  # a standing kitchen: a node and its tests are one transaction
+    stopping: threading.Event = field(default_factory=threading.Event)
     _session: Session | None = field(default=None)
 
     @property
@@ -43,7 +48,16 @@ class Execution:
         """Return the session of the kitchen's own login that SQL nodes and tests share."""
         if self._session is None:
             self._session = self.open_session()
+            with suppress(KitchenError):  # some servers' systems cannot tell; the others end a dead client's work
+                self._session.execute(f"SET client_connection_check_interval = {CHECK_INTERVAL}")
         return self._session
+
+    def stop(self) -> None:
+        """End what runs, from another thread."""
+        self.stopping.set()
+        if self._session is not None:
+            with suppress(KitchenError):
+                self._session.cancel()
 
     def forget_session(self) -> None:
         """Close the session; the next use opens another."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -44,6 +43,8 @@ def run_nodes(
     for planned in execution.plan.nodes:
         if nodes is not None and planned.name not in nodes:
             continue
+        if execution.stopping.is_set():
+            _stop(outcome, RunState.CANCELLED, "interrupted")
         if planned.name in skip:
             _skipped(execution, outcome, planned, "done once already")
         elif outcome.state is not RunState.PASSED:
@@ -66,7 +67,8 @@ def _run_node(execution: Execution, outcome: Outcome, planned: PlannedNode) -> N
             break
         pause = min(2.0 ** (attempt - 1), LONGEST_PAUSE)
         execution.say(f"{planned.name}: {ended.message}; again in {pause:g} s")
-        time.sleep(pause)
+        if execution.stopping.wait(pause):
+            break
     if ended.state is RunState.ERRORED:
         _stop(outcome, RunState.ERRORED, f"node {planned.name!r}: {ended.message}")
     if ended.state is not RunState.PASSED or _tests_inside(execution, planned):
@@ -91,10 +93,9 @@ def _attempt(execution: Execution, outcome: Outcome, planned: PlannedNode, attem
             execution.forget_session()
         hint = f" (try: {wrong.hint})" if wrong.hint else ""
         ended = replace(begun, state=RunState.ERRORED, message=execution.redact(wrong.message + hint))
-    except BaseException:
-        ended = replace(begun, state=RunState.CANCELLED, message="interrupted")
-        _record(execution, outcome, replace(ended, ended_at=_now(), log="".join(log)))
-        raise
+        if execution.stopping.is_set():
+            ended = replace(begun, state=RunState.CANCELLED, message="interrupted")
+            _stop(outcome, RunState.CANCELLED, "interrupted")
     ended = replace(ended, ended_at=_now(), log="".join(log))
     _record(execution, outcome, ended)
     return ended

@@ -64,7 +64,7 @@ def _attempt(execution: Execution, planned: PlannedNode, timeout: float, finish:
             rows = count if count >= 0 else rows
         finish()
     if any(reading.leaves_settings for reading in planned.readings):
-        session.execute("DISCARD ALL")  # nothing that one node set reaches the next
+        execution.forget_session()  # nothing that one node set reaches the next
     return rows
 
 

@@ -41,6 +41,7 @@ def _run_program(execution: Execution, planned: PlannedNode, timeout: float, kee
             environment={**environment, "PYTHONUNBUFFERED": "1"},
             timeout=timeout,
             on_line=on_line,
+            stopping=execution.stopping,
         )
     keep(ended.log)
     if ended.timed_out:

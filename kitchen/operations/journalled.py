@@ -97,7 +97,7 @@ def _carried(
 ) -> None:
     """Do the work and record how it ended; a control schema that does not answer leaves the operation unfinished."""
     try:
-        with _termination_interrupts():
+        with termination_interrupts():
             work()
     except BaseException as cause:
         state = OperationState.STUCK
@@ -111,7 +111,7 @@ def _carried(
 
 
 @contextmanager
-def _termination_interrupts() -> Iterator[None]:
+def termination_interrupts() -> Iterator[None]:
     """Let SIGTERM and a closed terminal end the work as Ctrl-C does: with what was done undone."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -18,11 +18,13 @@ from kitchen.domain.run import Run, RunState, TestResult
 from kitchen.engine.checks import Ground, tables_of
 from kitchen.engine.compile import places_of
 from kitchen.engine.execution import Execution
+from kitchen.engine.interrupt import run_interruptibly
 from kitchen.engine.plan import Plan, plan
 from kitchen.engine.runner import Outcome, run_nodes
 from kitchen.engine.tests import evaluate, is_stopping, said
 from kitchen.errors import Conflict, InvalidInput, KitchenError
 from kitchen.operations.enter import EnterServices
+from kitchen.operations.journalled import termination_interrupts
 from kitchen.operations.node_environment import hidden, node_environment, secrets_of
 from kitchen.ports import ContainerEngine, Control, SecretStore, Session, Sessions, Tables
 
@@ -180,17 +182,18 @@ def _run(
         redact=Redactor([services.credentials(kitchen).password, *hidden(secrets)]).redact,
         say=say,
         in_place=kitchen.kind is Kind.STANDING,
-        _session=session,
     )
     outcome = Outcome()
     standing = layer.parents[-1].name if layer.parents else kitchen.name
     counted = kitchen.kind is not Kind.WORKING  # in a working kitchen a migration runs as often as one likes
     done = control.runs.once_done(standing) if counted else frozenset()
+    skip = _done_once(planned, done)
     try:
-        run_nodes(execution, outcome, nodes=nodes, skip=_done_once(planned, done))
+        with termination_interrupts():
+            run_interruptibly(lambda: run_nodes(execution, outcome, nodes=nodes, skip=skip), execution.stop)
     except BaseException as cause:
         state = RunState.ERRORED if isinstance(cause, Exception) else RunState.CANCELLED
-        message = cause.message if isinstance(cause, KitchenError) else type(cause).__name__
+        message = cause.message if isinstance(cause, KitchenError) else "interrupted"
         _finish(services, run, state, execution.redact(message))
         raise
     finally:

@@ -1,0 +1,128 @@
+"""Runs that are interrupted, ended or killed: what they started ends too, and their records say so."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kitchen.adapters.postgres.control import PgControl
+from kitchen.domain.run import RunState
+from tests.contracts.line import Line
+from tests.support import Warehouse
+
+
+@pytest.fixture
+def line(warehouse: Warehouse, tmp_path: Path) -> Iterator[Line]:
+    made = Line(warehouse, tmp_path)
+    yield made
+    made.control.session.close()
+
+
+def _elsewhere(line: Line) -> int:
+    """Run the recipe in a process of its own and return that process."""
+    child = os.fork()
+    if child:
+        return child
+    status = 70
+    try:
+        line.control = PgControl(line.warehouse.sessions, environment="dev", person=line.person)
+        line.run()
+        status = 0
+    except KeyboardInterrupt:
+        status = 130
+    finally:
+        os._exit(status)
+
+
+def _until(true: Callable[[], bool], *, seconds: float = 15) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+def _busy(line: Line) -> list[tuple[object, ...]]:
+    with line.superuser() as session:
+        return session.query(
+            "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'kitchen profit r/%' AND state = 'active'"
+        )
+
+
+def _alive(pid: int) -> bool:
+    state = Path(f"/proc/{pid}/stat")
+    try:
+        return state.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_statement_ends_at_once(line: Line, how: signal.Signals) -> None:
+    line.recipe(
+        "nodes:\n  a: {sql: a.sql}\n  b: {sql: b.sql, after: [a]}\n",
+        a_sql="CREATE TABLE made (i int); SELECT pg_sleep(60)",
+        b_sql="SELECT 1",
+    )
+    child = _elsewhere(line)
+    _until(lambda: bool(_busy(line)))
+    begun = time.monotonic()
+    os.kill(child, how)
+    _, status = os.waitpid(child, 0)
+    assert time.monotonic() - begun < 5
+    assert os.waitstatus_to_exitcode(status) == 130
+    run = line.control.runs.get(str(line.control.runs.all()[0].id))
+    assert run is not None
+    assert (run.state, run.message) == (RunState.CANCELLED, "interrupted")
+    assert [(node.node, node.state) for node in run.nodes] == [("a", RunState.CANCELLED), ("b", RunState.SKIPPED)]
+    assert line.query("SELECT to_regclass('made')") == [(None,)]
+    assert not _busy(line)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_program_does_not_outlive_its_run(line: Line, how: signal.Signals) -> None:
+    line.recipe(
+        "nodes:\n  a: {python: a.py}\n",
+        a_py="import os, pathlib, time\npathlib.Path('pid.new').write_text(str(os.getpid()))\n"
+        "os.rename('pid.new', 'pid')\ntime.sleep(60)",
+    )
+    child = _elsewhere(line)
+    told = line.root / "recipes" / "r" / "pid"
+    _until(told.exists)
+    program = int(told.read_text())
+    assert _alive(program)
+    os.kill(child, how)
+    os.waitpid(child, 0)
+    _until(lambda: not _alive(program), seconds=10)
+    state = RunState.CANCELLED if how is signal.SIGINT else RunState.ERRORED
+    _until(lambda: line.control.runs.all()[0].state is state, seconds=5)
+
+
+def test_a_killed_runs_statement_is_ended_by_the_server(line: Line) -> None:
+    line.recipe("nodes:\n  a: {sql: a.sql}\n", a_sql="UPDATE orders SET amount = 0; SELECT pg_sleep(60)")
+    child = _elsewhere(line)
+    _until(lambda: bool(_busy(line)))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    _until(lambda: not _busy(line), seconds=10)
+    assert line.query("SELECT count(*) FROM orders WHERE amount = 0") == [(0,)]
+    lost = line.control.runs.all()[0]
+    assert (lost.state, lost.message) == (RunState.ERRORED, "the process that ran it is gone")
+    line.recipe("nodes:\n  a: {sql: a.sql}\n", a_sql="UPDATE orders SET amount = 0")
+    assert line.run().state is RunState.PASSED  # nothing that was left stands in the way
+
+
+def test_a_server_that_ends_the_session_is_asked_again(line: Line) -> None:
+    line.recipe(
+        "nodes:\n  a: {sql: a.sql, retries: 1}\n  b: {sql: b.sql, after: [a]}\n",
+        a_sql="SELECT pg_terminate_backend(pg_backend_pid())",
+        b_sql="SELECT count(*) FROM customer",
+    )
+    run = line.run()
+    assert run.state is RunState.ERRORED
+    assert [(node.node, node.attempt) for node in run.nodes] == [("a", 1), ("a", 2), ("b", 1)]
+    assert line.run(nodes=["b"]).state is RunState.PASSED
