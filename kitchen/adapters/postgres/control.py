@@ -46,6 +46,12 @@ class ControlSession(PgSession):
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit at the end of the block; a connection lost in it is not replaced, for its first half is lost too."""
+        if self._in_transaction:  # part of the one that is open: they commit together
+            yield
+            return
+        if self._in_transaction:  # what a swap records joins the swap's own transaction
+            yield
+            return
         live = self.connection
         self._in_transaction = True
         try:
