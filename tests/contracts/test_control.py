@@ -330,3 +330,14 @@ def _update_over_a_cut(warehouse: Warehouse, control: PgControl) -> None:
         with suppress(Unavailable):
             control.session.execute("UPDATE kitchen_control.kitchen SET ticket = 'half'")
         control.session.execute("UPDATE kitchen_control.kitchen SET ticket = 'second half'")
+
+
+def test_a_transaction_within_another_commits_with_it(control: PgControl) -> None:
+    dev = _kitchen("dev")
+    control.kitchens.add(dev)
+    with suppress(ZeroDivisionError), control.session.transaction():
+        control.kitchens.save(replace(dev, ticket="half"), expected=State.READY)
+        control.audit.outcome("create", "dev", "done", {})
+        raise ZeroDivisionError
+    assert control.kitchens.get("dev") == dev
+    assert control.audit.verify() == (0, None)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from kitchen.adapters.git import worktrees
 from kitchen.adapters.git.command import SLOW, Answer, GitCommand, Locked, login_name
-from kitchen.adapters.git.locks import remove_stale
+from kitchen.adapters.git.locks import one_at_a_time, remove_stale
 from kitchen.adapters.git.names import branch_name, commit_id, inner_path, is_hash, readable_ref, ref_name, tag_name
-from kitchen.errors import Conflict, InvalidInput, NotFound
+from kitchen.errors import Conflict, InvalidInput, KitchenError, NotFound
 from kitchen.ports import MergePreview, RefUpdate
 
 _REF_FORMAT = "--format=%(refname) %(objecttype) %(objectname) %(*objectname)"
@@ -217,16 +217,23 @@ class GitRepository:
 
     def worktrees(self) -> Mapping[Path, str | None]:
         """Return every worktree with its branch (None: detached)."""
-        return {found.path: found.branch for found in worktrees.all_of(self.git)}
+        try:
+            found = worktrees.all_of(self.git)
+        except KitchenError:  # git stumbles over a worktree that is being made in this moment
+            with one_at_a_time(self._common_dir, "worktrees"):
+                found = worktrees.all_of(self.git)
+        return {each.path: each.branch for each in found}
 
     def add_worktree(self, path: Path, branch: str) -> None:
         """Check a branch out in a new folder; a worktree of that branch already there is success."""
         worktrees.ignore(self._common_dir)
-        worktrees.add(self.git, self._common_dir, path, branch_name(branch))
+        with one_at_a_time(self._common_dir, "worktrees"):
+            worktrees.add(self.git, self._common_dir, path, branch_name(branch))
 
     def remove_worktree(self, path: Path) -> None:
         """Remove a worktree and what git knows of it, whatever is in it; absent is success."""
-        worktrees.remove(self.git, self._common_dir, path)
+        with one_at_a_time(self._common_dir, "worktrees"):
+            worktrees.remove(self.git, self._common_dir, path)
 
     def changes(self, worktree: Path) -> tuple[str, ...]:
         """Return changed and untracked (not ignored) paths of a worktree."""

@@ -94,7 +94,9 @@ class PgKitchens:
     def save(self, kitchen: Kitchen, *, expected: State) -> None:
         """Replace the record of a kitchen; raises Conflict where its state has changed or children keep it."""
         try:
-            with self._session.connection.cursor() as cursor:
+            with self._session.transaction(), self._session.connection.cursor() as cursor:
+                # wait for whoever adds a child in this moment; the next statement then sees that child
+                cursor.execute("SELECT FROM kitchen_control.kitchen WHERE id = %s FOR UPDATE", [str(kitchen.id)])
                 cursor.execute(_SAVE, {**_values(kitchen), "expected": expected.value})
                 saved = cursor.rowcount == 1
         except errors.UniqueViolation as error:
