@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from kitchen.domain.catalogue import SourceColumn, SourceTable
 from kitchen.domain.layout import TableName
 from kitchen.domain.masking import Decision, MaskKind, Policy
 from kitchen.masking import ranges
 from kitchen.masking.keys import digest_sql
-from kitchen.masking.pools import pool, substitute
 from kitchen.masking.sql import literal, qualified, quote
 
 IDENTITY_ROWS = 500
-_MAX_DIGESTS = 100_000
+MAX_DIGESTS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +37,46 @@ def masked_columns(policy: Policy, table: SourceTable) -> tuple[Masked, ...]:
     return tuple(found)
 
 
-def taken_query(source: str, columns: Sequence[Masked]) -> tuple[str, tuple[str, ...]] | None:
-    """Return SQL that finds entries of our pools among production's values, and the pools asked for, in order."""
-    pools: dict[str, list[str]] = {}
+@dataclass(frozen=True, slots=True)
+class Prescan:
+    """One look at a table of production: who bears an entry of our pools, and what looks like our outputs."""
+
+    sql: str
+    pooled: tuple[Masked, ...]
+    shaped: tuple[Masked, ...]
+
+    def read(self, row: Sequence[Any]) -> tuple[Mapping[str, frozenset[str]], tuple[Masked, ...]]:
+        """Return, from the query's one row, entries taken by pool, and the columns with values in their range."""
+        taken: dict[str, frozenset[str]] = {}
+        suspects: list[Masked] = []
+        for masked, entries in zip(self.pooled, row, strict=False):
+            name = ranges.POOL_OF[masked.decision.mask]
+            taken[name] = taken.get(name, frozenset()) | frozenset(entries or ())
+            suspects += [masked] if entries else []
+        counts = row[len(self.pooled) :]
+        suspects += [masked for masked, count in zip(self.shaped, counts, strict=True) if count]
+        return taken, tuple(suspects)
+
+
+def prescan(source: str, columns: Sequence[Masked]) -> Prescan | None:
+    """Return how production is looked at before anything is copied."""
+    pooled: list[Masked] = []
+    shaped: list[Masked] = []
+    hits: list[str] = []
+    counts: list[str] = []
     for masked in columns:
-        name = ranges.POOL_OF.get(masked.decision.mask)
-        if name is not None:
-            pools.setdefault(name, []).append(ranges.normal(quote(masked.column.name)))
-    if not pools:
-        return None
-    parts = []
-    for name, values in pools.items():
-        entries = ", ".join(
-            literal(text) for entry in pool(name) for text in (entry.lower(), substitute(entry.lower()))
-        )
-        asked = [f"array_agg(DISTINCT {value}) FILTER (WHERE {value} IN ({entries}))" for value in values]
-        parts.append(" || ".join(asked))
-    return f"SELECT {', '.join(parts)} FROM {source}", tuple(pools)
+        value = ranges.normal(quote(masked.column.name))
+        test = ranges.in_range(masked.decision, masked.column, value)
+        if test is None or masked.column.is_array:
+            continue
+        if masked.decision.mask in ranges.POOL_OF:
+            pooled.append(masked)
+            hits.append(f"array_agg(DISTINCT {value}) FILTER (WHERE {test})")
+        else:
+            shaped.append(masked)
+            counts.append(f"count(*) FILTER (WHERE {test})")
+    asked = ", ".join([*hits, *counts])
+    return Prescan(f"SELECT {asked} FROM {source}", tuple(pooled), tuple(shaped)) if asked else None
 
 
 def count_query(source: str) -> str:
@@ -61,19 +84,17 @@ def count_query(source: str) -> str:
     return f"SELECT count(*) FROM {source}"
 
 
-def range_query(source: str, columns: Sequence[Masked], *, inside: bool) -> tuple[str, tuple[Masked, ...]] | None:
-    """Return SQL that counts, for each column with a range, values inside (or outside) it."""
+def outside_query(place: str, columns: Sequence[Masked]) -> tuple[str, tuple[Masked, ...]] | None:
+    """Return SQL that counts, for each column of the pantry with a range, values outside it."""
     asked: list[Masked] = []
     parts: list[str] = []
     for masked in columns:
-        value = ranges.normal(quote(masked.column.name))
+        value = f"lower({quote(masked.column.name)}::text)"
         test = ranges.in_range(masked.decision, masked.column, value)
-        if test is None or masked.column.is_array:
-            continue
-        wanted = test if inside else f"NOT {test}"
-        parts.append(f"count(*) FILTER (WHERE {value} <> '' AND {wanted})")
-        asked.append(masked)
-    return (f"SELECT {', '.join(parts)} FROM {source}", tuple(asked)) if parts else None
+        if test is not None and not masked.column.is_array:
+            parts.append(f"count(*) FILTER (WHERE {quote(masked.column.name)}::text <> '' AND NOT {test})")
+            asked.append(masked)
+    return (f"SELECT {', '.join(parts)} FROM {place}", tuple(asked)) if parts else None
 
 
 def digests_in_range(source: str, masked: Masked) -> str:
@@ -81,7 +102,7 @@ def digests_in_range(source: str, masked: Masked) -> str:
     value = ranges.normal(quote(masked.column.name))
     test = ranges.in_range(masked.decision, masked.column, value)
     digest = f"encode({digest_sql(0, value)}, 'hex')"
-    return f"SELECT DISTINCT {digest} FROM {source} WHERE {value} <> '' AND {test} LIMIT {_MAX_DIGESTS}"
+    return f"SELECT DISTINCT {digest} FROM {source} WHERE {value} <> '' AND {test} LIMIT {MAX_DIGESTS}"
 
 
 def with_digests(source: str, masked: Masked, digests: Sequence[str]) -> str:
@@ -176,7 +197,7 @@ def without_rows(policy: Policy, table: SourceTable) -> bool:
     return policy.table(table.name).rows == "none"
 
 
-def merged(found: Sequence[Mapping[str, Sequence[str]]]) -> dict[str, frozenset[str]]:
+def merged(found: Sequence[Mapping[str, frozenset[str]]]) -> dict[str, frozenset[str]]:
     """Return, for each pool, the entries that production bears anywhere."""
     taken: dict[str, set[str]] = {}
     for part in found:

@@ -94,7 +94,7 @@ def blank(column: SourceColumn) -> str:
 def _dictionary(pool: str, offset: int) -> Callable[[Decision, Value], str]:
     def mask(_: Decision, value: Value) -> str:
         entry, following = value.lookup.entry(pool, number(value.digest, offset), value.length)
-        return f"CASE WHEN lower({entry}) = lower(btrim({value.sql})) THEN {following} ELSE {entry} END"
+        return f"CASE WHEN {entry} = {value.sql} THEN {following} ELSE {entry} END"
 
     return mask
 
@@ -113,7 +113,7 @@ def _full_name(_: Decision, value: Value) -> str:
 def _email(_: Decision, value: Value) -> str:
     host = "'@example.invalid'"
     if value.fits(54):
-        names = f"lower({_name(value, 'first_names', _FIRST)} || '.' || {_name(value, 'last_names', _LAST)})"
+        names = f"{_name(value, 'first_names/small', _FIRST)} || '.' || {_name(value, 'last_names/small', _LAST)}"
         return f"{names} || '.' || {hexadecimal(value.digest, _MAIL, 12)} || {host}"
     room = min((value.length or 0) - 17, UNIQUE_HEX)
     if room < (UNIQUE_HEX if value.unique else 8):

@@ -16,7 +16,9 @@ LINE_LENGTH = 100  # every line is at least as long, and is repeated for longer 
 
 @cache
 def pool(name: str) -> tuple[str, ...]:
-    """Return the entries of a pool, in a fixed order."""
+    """Return the entries of a pool, in a fixed order; of ``last_names/small`` in small letters."""
+    if name.endswith("/small"):
+        return tuple(entry.lower() for entry in pool(name.removesuffix("/small")))
     if name == "lines":
         return _lines()
     return _file(name)

@@ -21,17 +21,18 @@ POOL_OF = {
 EMAIL_SHAPE = r"[[:alnum:]._%+-]+@[[:alnum:]-]+(\.[[:alnum:]-]+)*\.[[:alpha:]]{2,}"
 OURS = "example.invalid"
 
+# Cheap tests, for they run over every value: what passes on the source is compared by digests.
 _SHAPES = {
-    MaskKind.EMAIL: r"@example\.invalid$",
-    MaskKind.PHONE: r"^(\+?1-?)?[2-9][0-9]{2}-?555-?01[0-9]{2}(x[0-9]{12})?$",
-    MaskKind.POSTCODE: r"^(zz[0-9]{4}|[0-9]{1,2})$",
-    MaskKind.CARD: r"^400000[0-9]{10}$",
-    MaskKind.IBAN: r"^xx[0-9]{20}$",
-    MaskKind.NATIONAL_ID: r"^9[0-9]{2}-?00-?[0-9]{4}$",
-    MaskKind.IP: r"^(203\.0\.113\.[0-9]{1,3}|2001:db8:)",
-    MaskKind.MAC: r"^00:00:5e:(ff:fe:)?00:53:",
-    MaskKind.URL: r"^https://example\.invalid/[0-9a-f]{8,16}$",
-    MaskKind.USER_NAME: r"^user_[0-9a-f]{8,16}$",
+    MaskKind.EMAIL: "right({0}, 16) = '@example.invalid'",
+    MaskKind.PHONE: "({0} LIKE '+1-___-555-01%' OR {0} LIKE '___55501__' OR {0} LIKE '1___55501__')",
+    MaskKind.POSTCODE: "{0} LIKE 'zz____'",
+    MaskKind.CARD: "{0} LIKE '400000%'",
+    MaskKind.IBAN: "{0} LIKE 'xx%'",
+    MaskKind.NATIONAL_ID: "({0} LIKE '9__-00-____' OR {0} LIKE '9__00____')",
+    MaskKind.IP: "({0} LIKE '203.0.113.%' OR {0} LIKE '2001:db8:%')",
+    MaskKind.MAC: "{0} LIKE '00:00:5e:%'",
+    MaskKind.URL: "{0} LIKE 'https://example.invalid/%'",
+    MaskKind.USER_NAME: "(left({0}, 5) = 'user_' AND translate(substr({0}, 6), '0123456789abcdef', '') = '')",
 }
 
 
@@ -44,24 +45,26 @@ def in_range(decision: Decision, column: SourceColumn, value: str) -> str | None
     """Return SQL that says whether a value (in its normal form) could be an output; None where a mask has no range."""
     mask = decision.mask
     if mask in POOL_OF:
-        if mask is MaskKind.COUNTRY and column.max_length is not None and column.max_length < 8:
-            return None
-        return f"{value} IN ({_listed(POOL_OF[mask])})"
+        return None if _is_constant_country(decision, column) else f"{value} IN ({_listed(POOL_OF[mask])})"
     if mask is MaskKind.FULL_NAME:
         first, last = _word(value, 1), _word(value, 2)
         return f"({first} IN ({_listed('first_names')}) AND {last} IN ({_listed('last_names')}))"
     if mask is MaskKind.STREET:
-        return f"({value} ~ '^[0-9]{{1,3}} ' AND substr({value}, strpos({value}, ' ') + 1) IN ({_listed('streets')}))"
+        return f"substr({value}, strpos({value}, ' ') + 1) IN ({_listed('streets')})"
     if mask is MaskKind.ADDRESS:
         return f"split_part({value}, ', ', 2) IN ({_listed('cities')})"
     if mask is MaskKind.HASH and column.is_text:
         length = min(decision.length or HASH_LENGTH, column.max_length or 64, 64)
-        return f"{value} ~ '^[0-9a-f]{{{length}}}$'"
+        return f"(length({value}) = {length} AND translate({value}, '0123456789abcdef', '') = '')"
     if mask is MaskKind.TEXT and (column.max_length is None or column.max_length >= 24):
         return f"({_word(value, 1)} IN ({_listed('adjectives')}) AND {_word(value, 2)} <> '')"
     if mask in _SHAPES and not (mask is MaskKind.POSTCODE and column.category == "N"):
-        return f"{value} ~ {literal(_SHAPES[mask])}"
+        return _SHAPES[mask].format(value)
     return None
+
+
+def _is_constant_country(decision: Decision, column: SourceColumn) -> bool:
+    return decision.mask is MaskKind.COUNTRY and column.max_length is not None and column.max_length < 8
 
 
 def is_blank(column: SourceColumn, value: str) -> str:

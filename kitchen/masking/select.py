@@ -1,4 +1,4 @@
-"""The masked SELECT of one table: digests computed once for each subject, pools joined by number, explicit columns."""
+"""The masked SELECT of one table: a digest for each subject, entries cut out of pools, explicit columns."""
 
 from __future__ import annotations
 
@@ -46,11 +46,9 @@ class _Builder:
     taken: Mapping[str, Collection[str]]
     domains: list[str] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)  # SQL -> alias
-    pools: dict[tuple[str, int | None], tuple[str, int]] = field(default_factory=dict)  # -> CTE, size
-    joins: dict[tuple[str, str], str] = field(default_factory=dict)  # CTE, index -> alias
+    pools: dict[str, str] = field(default_factory=dict)  # entries, padded and joined -> column of kitchen_pools
     inner: dict[str, str] = field(default_factory=dict)  # alias -> SQL over t
     others: list[str] = field(default_factory=list)  # further joins
-    inline: bool = False  # an entry is looked up by a sub-select: inside arrays nothing can be joined
 
     def domain(self, name: str) -> int:
         if name not in self.domains:
@@ -62,17 +60,24 @@ class _Builder:
         return f"s.{self.digests.setdefault(sql, f'kitchen_h{len(self.digests)}')}"
 
     def entry(self, pool: str, index: str, length: int | None) -> tuple[str, str]:
-        taken = self.taken.get(pool, ())
-        entries = fitting(pool, length, taken)
+        entries = fitting(pool, length, self.taken.get(pool.removesuffix("/small"), ()))
         if len(entries) < _FEWEST_ENTRIES:
             raise Refused(f"too short for {pool.replace('_', ' ')}: use hash, const or blank")
-        cut = None if len(entries) == len(fitting(pool, None, taken)) else length
-        cte, size = self.pools.setdefault((pool, cut), (f"kitchen_p{len(self.pools)}", len(entries)))
-        chosen = f"({index}) % {size}"
-        if self.inline:
-            return tuple(f"(SELECT p.{what} FROM {cte} p WHERE p.i = {chosen})" for what in ("v", "n"))  # type: ignore[return-value]
-        alias = self.joins.setdefault((cte, chosen), f"d{len(self.joins)}")
-        return f"{alias}.v", f"{alias}.n"
+        width = max(map(len, entries))
+        name = self.pools.setdefault("".join(entry.ljust(width) for entry in entries), f"p{len(self.pools)}")
+        return (
+            _slice(name, width, f"({index}) % {len(entries)}"),
+            _slice(name, width, f"(({index}) + 1) % {len(entries)}"),
+        )
+
+
+def _slice(pool: str, width: int, index: str) -> str:
+    """Return SQL that cuts one entry out of a pool.
+
+    A pool is one long bytea of entries of equal width, which a server slices without walking through it; joins to
+    tables of entries were tried: the planner sorts millions of rows for them.
+    """
+    return f"rtrim(encode(substr((SELECT {pool} FROM kitchen_pools), {width} * ({index}) + 1, {width}), 'escape'))"
 
 
 def masked_select(
@@ -169,9 +174,7 @@ def _each(builder: _Builder, decision: Decision, column: SourceColumn) -> str:
     inner = decision.of
     element = SourceColumn(column.name, column.type.removesuffix("[]"), column.base, column.category)
     domain = builder.domain(f"own/{inner.domain}" if inner.domain else f"value/{inner.mask.value}")
-    builder.inline = True
     sql = expression(inner, Value(element, "u.e", "k.h", False, builder))
-    builder.inline = False
     digest = digest_sql(domain, "u.e::text")
     array = f"s.{quote(column.name)}"
     return (
@@ -190,26 +193,14 @@ def _assembled(builder: _Builder, made: Mapping[str, str]) -> MaskedSelect:
     inner = [f"t.{quote(column.name)}" for column in table.columns]
     inner += [f"{sql} AS {alias}" for sql, alias in builder.digests.items()]
     inner += [f"{sql} AS {alias}" for alias, sql in builder.inner.items()]
-    ctes = [
-        f"{cte} (i, v, n) AS MATERIALIZED (VALUES {_values(fitting(pool, length, builder.taken.get(pool, ())))})"
-        for (pool, length), (cte, _) in builder.pools.items()
-    ]
-    joins = [f"LEFT JOIN {cte} {alias} ON {alias}.i = {index}" for (cte, index), alias in builder.joins.items()]
-    head = f"WITH {', '.join(ctes)} " if ctes else ""
+    columns = ", ".join(f"{literal(entries)}::bytea AS {name}" for entries, name in builder.pools.items())
+    head = f"WITH kitchen_pools AS MATERIALIZED (SELECT {columns}) " if columns else ""
     outer = ", ".join(f"{sql} AS {quote(name)}" for name, sql in made.items())
     own = builder.policy.table(table.name)
     conditions = ("false",) if own.rows == "none" else ((own.where,) if own.where else ())
     return MaskedSelect(
         table, tuple(made), tuple(builder.domains), not any("row_number()" in text for text in builder.others),
         f"{head}SELECT {outer} FROM (SELECT {', '.join(inner)} FROM {_source(table)} t",
-        f") s {' '.join([*joins, *builder.others])}".rstrip(),
+        f") s {' '.join(builder.others)}".rstrip(),
         conditions,
     )  # fmt: skip
-
-
-def _values(entries: tuple[str, ...]) -> str:
-    following = (*entries[1:], entries[0])
-    return ", ".join(
-        f"({number}, {literal(entry)}, {literal(after)})"
-        for number, (entry, after) in enumerate(zip(entries, following, strict=True))
-    )

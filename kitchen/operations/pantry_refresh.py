@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from kitchen import __version__
-from kitchen.domain.catalogue import Catalogue, ColumnName, SourceTable
+from kitchen.domain.catalogue import ColumnName, SourceTable
 from kitchen.domain.environment import Environment
 from kitchen.domain.journal import Operation
 from kitchen.domain.kitchen import Kitchen, State
@@ -19,14 +19,14 @@ from kitchen.domain.layout import Layer, TableName
 from kitchen.domain.masking import Policy
 from kitchen.domain.secret import Secret
 from kitchen.errors import Conflict, KitchenError, Refused
-from kitchen.masking import leaks, trial
+from kitchen.masking import trial
 from kitchen.masking.domains import components
 from kitchen.masking.keys import MaskingKey
 from kitchen.masking.select import MaskedSelect, masked_select
 from kitchen.operations import journalled
 from kitchen.operations.pantry_check import Examined, examine, refuse
 from kitchen.operations.pantry_key import masking_key
-from kitchen.operations.pantry_verify import Checked, Subject, refuse_leaks, verify
+from kitchen.operations.pantry_verify import Checked, Subject, look_at_production, refuse_leaks, verify
 from kitchen.ports import Control, CopyJob, PantryStore, SecretStore, Snapshot, Source, Workspaces
 from kitchen.saga import Step
 
@@ -203,7 +203,8 @@ def _built(services: Services, wish: Refresh, version: int, say: Say) -> Mapping
         if examined.stopping:
             raise refuse(examined.stopping)
         key = masking_key(wish.secrets, newest=newest)
-        jobs = _jobs(wish, snapshot, examined, key)
+        taken, suspects = look_at_production(snapshot, examined.catalogue, wish.policy)
+        jobs = copy_jobs(wish, snapshot, examined, key, taken)
         structure, left_out = services.pantry_store.make(version, snapshot)
         expected = sum(table.rows for table in examined.catalogue.tables)
         copying = time.monotonic()
@@ -217,7 +218,7 @@ def _built(services: Services, wish: Refresh, version: int, say: Say) -> Mapping
         services.pantry_store.finish(version, structure)
         finished = time.monotonic() - finishing
         say("checking for leaks")
-        subject = Subject(services.pantry_store, version, wish.policy, examined.catalogue, snapshot, rows)
+        subject = Subject(services.pantry_store, version, wish.policy, examined.catalogue, snapshot, rows, suspects)
         checked = verify(subject)
         refuse_leaks(checked)
         seconds = {"copy": round(copied, 3), "finish": round(finished, 3), "all": round(time.monotonic() - started, 3)}
@@ -226,10 +227,11 @@ def _built(services: Services, wish: Refresh, version: int, say: Say) -> Mapping
         )
 
 
-def _jobs(wish: Refresh, snapshot: Snapshot, examined: Examined, key: MaskingKey) -> list[CopyJob]:
+def copy_jobs(
+    wish: Refresh, snapshot: Snapshot, examined: Examined, key: MaskingKey, taken: Mapping[str, frozenset[str]]
+) -> list[CopyJob]:
     """Return the masked SELECT of every table, tried on a few rows, in ranges where a table is large."""
     catalogue, policy = examined.catalogue, wish.policy
-    taken = _taken(snapshot, catalogue, policy)
     joined: Mapping[ColumnName, str] = components(catalogue, policy)
     jobs: list[CopyJob] = []
     for table in catalogue.tables:
@@ -243,16 +245,6 @@ def _jobs(wish: Refresh, snapshot: Snapshot, examined: Examined, key: MaskingKey
             for condition in _ranges(select)
         ]
     return jobs
-
-
-def _taken(snapshot: Snapshot, catalogue: Catalogue, policy: Policy) -> Mapping[str, frozenset[str]]:
-    """Return the entries of pools that somebody in production bears: others stand in for them."""
-    found = []
-    for table in catalogue.tables:
-        query = leaks.taken_query(leaks.source_of(table, policy), leaks.masked_columns(policy, table))
-        if query is not None:
-            found.append({name: hits or [] for name, hits in zip(query[1], snapshot.query(query[0])[0], strict=True)})
-    return leaks.merged(found)
 
 
 def _try(snapshot: Snapshot, policy: Policy, select: MaskedSelect, settings: tuple[Secret, ...]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kitchen.domain.catalogue import Catalogue, SourceTable
@@ -47,6 +47,7 @@ class Subject:
     catalogue: Catalogue  # of the source
     snapshot: Snapshot | None  # None: only what can be seen without the source
     rows: Mapping[TableName, int] | None = None
+    suspects: Mapping[TableName, tuple[leaks.Masked, ...]] | None = None  # None: not looked at yet
 
     def place(self, table: SourceTable) -> str:
         """Return the quoted name of a table in the version."""
@@ -117,7 +118,7 @@ def _ranges(subject: Subject) -> tuple[str, list[str]]:
     faults: list[str] = []
     columns = 0
     for table in subject.catalogue.tables:
-        query = leaks.range_query(_whole(subject, table), leaks.masked_columns(subject.policy, table), inside=False)
+        query = leaks.outside_query(_whole(subject, table), leaks.masked_columns(subject.policy, table))
         if query is None or leaks.without_rows(subject.policy, table):
             continue
         columns += len(query[1])
@@ -171,31 +172,36 @@ def _membership(subject: Subject) -> tuple[str, list[str]]:
     faults: list[str] = []
     compared = 0
     settings = _one_off()
-    for table, masked in _suspects(subject):
+    suspects = subject.suspects
+    if suspects is None:
+        suspects = look_at_production(subject.snapshot, subject.catalogue, subject.policy)[1]
+    for table, masked in ((t, m) for t in subject.catalogue.tables for m in suspects.get(t.name, ())):
         source = leaks.source_of(table, subject.policy)
         digests = [row[0] for row in subject.snapshot.query(leaks.digests_in_range(source, masked), settings)]
         compared += len(digests)
         if not digests:
             continue
+        if len(digests) >= leaks.MAX_DIGESTS:
+            faults.append(f"{table.name}.{masked.column.name}: too many of production's values look like masked ones")
         query = leaks.with_digests(_whole(subject, table), masked, digests)
         if found := subject.store.query(query, settings)[0][0]:
             faults.append(f"{table.name}.{masked.column.name}: {found} values are production's")
     return f"{compared} values could be ours and were compared by digests", faults
 
 
-def _suspects(subject: Subject) -> Iterator[tuple[SourceTable, leaks.Masked]]:
-    """Yield columns in which production has values of the mask's own range."""
-    assert subject.snapshot is not None  # noqa: S101 - as above
-    for table in subject.catalogue.tables:
-        if leaks.without_rows(subject.policy, table):
+def look_at_production(
+    snapshot: Snapshot, catalogue: Catalogue, policy: Policy
+) -> tuple[Mapping[str, frozenset[str]], Mapping[TableName, tuple[leaks.Masked, ...]]]:
+    """Return the entries of pools that production bears, and the columns whose values look like masked ones."""
+    taken: list[Mapping[str, frozenset[str]]] = []
+    suspects: dict[TableName, tuple[leaks.Masked, ...]] = {}
+    for table in catalogue.tables:
+        asked = leaks.prescan(leaks.source_of(table, policy), leaks.masked_columns(policy, table))
+        if asked is None or leaks.without_rows(policy, table):
             continue
-        masked = leaks.masked_columns(subject.policy, table)
-        query = leaks.range_query(leaks.source_of(table, subject.policy), masked, inside=True)
-        if query is None:
-            continue
-        for column, inside in zip(query[1], subject.snapshot.query(query[0])[0], strict=True):
-            if inside:
-                yield table, column
+        found, suspects[table.name] = asked.read(snapshot.query(asked.sql)[0])
+        taken.append(found)
+    return leaks.merged(taken), suspects
 
 
 def _identity(subject: Subject) -> tuple[str, list[str]]:
