@@ -16,9 +16,10 @@ from kitchen.adapters.postgres.structure_model import (
 )
 from kitchen.adapters.postgres.structure_notes import comments, settings
 from kitchen.adapters.postgres.structure_order import at, ordered, placing
-from kitchen.adapters.postgres.structure_tables import deferred, options_of
+from kitchen.adapters.postgres.structure_tables import bound_routines, is_deferred, options_of
 from kitchen.adapters.postgres.structure_text import Place, qualified, quote
 from kitchen.adapters.postgres.structure_types import BODIES_UNCHECKED, bound_type_statements, routine_statements
+from kitchen.domain.layout import TableName
 
 Tables = Mapping[int, Table]
 
@@ -66,9 +67,13 @@ def placed_views(structure: Structure, place: Place, *, security_invoker: bool =
     if routines:
         yield BODIES_UNCHECKED
     everything: list[UserType | View | Routine] = [*bound, *structure.views, *routines]
+    indexes: dict[int, list[Index]] = {}
+    for index in structure.indexes:
+        indexes.setdefault(index.table, []).append(index)
     for item in ordered(everything, structure.needs):
         if isinstance(item, View):
-            yield from _view(item, structure, place, security_invoker=security_invoker)
+            yield from _view(item, place, security_invoker=security_invoker)
+            yield from (_index(index, item, place) for index in indexes.get(item.oid, ()))
         elif isinstance(item, Routine):
             yield from routine_statements(item, place)
         else:
@@ -81,29 +86,24 @@ def placed_constraints(structure: Structure, place: Place, within: Container[int
     Children's come before their parents', which adopt them.
     """
     tables = {table.oid: table for table in structure.tables}
+    bound = bound_routines(structure)
     for table in structure.tables:
-        yield from _late_columns(table, structure, place)
+        yield from _late_columns(table, bound, place)
+    ids = {(constraint.table, constraint.oid) for constraint in structure.constraints}
     deepest_first = sorted(structure.constraints, key=lambda constraint: -_depth(constraint.table, tables))
     for kind in "cf":
         for constraint in deepest_first:
-            if (
-                constraint.kind == kind
-                and constraint.table in tables
-                and _wanted(constraint, structure, tables, within)
-            ):
+            # The same table above and below: the server's own copy for one partition of the table that is referred to.
+            copied_by_server = (constraint.table, constraint.parent) in ids
+            ours = constraint.kind == kind and constraint.table in tables and not copied_by_server
+            if ours and _wanted(constraint, tables, within):
                 yield _constraint(constraint, tables[constraint.table], place)
 
 
-def _wanted(constraint: Constraint, structure: Structure, tables: Tables, within: Container[int]) -> bool:
+def _wanted(constraint: Constraint, tables: Tables, within: Container[int]) -> bool:
     if constraint.kind == "c":
         return constraint.is_local or not any(parent in tables for parent in tables[constraint.table].parents)
-    if constraint.foreign_table not in within:
-        return False
-    if constraint.parent is None:
-        return True
-    parent = next((other for other in structure.constraints if other.oid == constraint.parent), None)
-    # The same table above and below: the server's own copy for one partition of the table that is referred to.
-    return parent is None or parent.table != constraint.table
+    return constraint.foreign_table in within
 
 
 def _depth(oid: int, tables: Tables) -> int:
@@ -111,10 +111,10 @@ def _depth(oid: int, tables: Tables) -> int:
     return 0 if table is None else max((1 + _depth(parent, tables) for parent in table.parents), default=0)
 
 
-def _late_columns(table: Table, structure: Structure, place: Place) -> Iterator[Statement]:
+def _late_columns(table: Table, bound: Container[TableName], place: Place) -> Iterator[Statement]:
     for column in table.columns:
         alter, what = f"ALTER TABLE ONLY {qualified(at(place, table.name))}", f"column {table.name}.{column.name}"
-        if deferred(column, structure) and column.default is not None:
+        if is_deferred(column, bound) and column.default is not None:
             yield Statement(
                 f"{alter} ALTER COLUMN {quote(column.name)} SET DEFAULT {column.default.render(place)}", what
             )
@@ -148,7 +148,7 @@ def _constraint(constraint: Constraint, table: Table, place: Place, index: Index
     )
 
 
-def _view(view: View, structure: Structure, place: Place, *, security_invoker: bool) -> Iterator[Statement]:
+def _view(view: View, place: Place, *, security_invoker: bool) -> Iterator[Statement]:
     noun = "MATERIALIZED VIEW" if view.materialized else "VIEW"
     options = view.options
     if security_invoker and not view.materialized:
@@ -165,6 +165,3 @@ def _view(view: View, structure: Structure, place: Place, *, security_invoker: b
         if column.default is not None:
             alter = f"ALTER VIEW {target} ALTER COLUMN {quote(column.name)}"
             yield Statement(f"{alter} SET DEFAULT {column.default.render(place)}", what)
-    for index in structure.indexes:
-        if index.table == view.oid:
-            yield _index(index, view, place)

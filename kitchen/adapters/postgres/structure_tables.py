@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from kitchen.adapters.postgres.structure_model import Column, Sequence, Statement, Structure, Table
 from kitchen.adapters.postgres.structure_order import at, placing, tables_in_order
 from kitchen.adapters.postgres.structure_text import Place, Sort, literal, qualified, quote
+from kitchen.domain.layout import TableName
 
 
 def table_statements(
@@ -39,19 +40,24 @@ def placed_tables(structure: Structure, place: Place) -> Iterator[Statement]:
     for sequence in structure.sequences:
         if not sequence.is_identity:
             yield _sequence(sequence, place)
+    bound = bound_routines(structure)
     for table in tables_in_order(structure):
         parents = [tables[oid] for oid in table.parents if oid in tables]
         inherits = _inherits(table, parents)
-        yield _create(table, parents if inherits else [], identities, structure, place)
+        yield _create(table, parents if inherits else [], identities, bound, place)
         yield from _relations_to_parents(table, parents, inherits, place)
         yield from _column_settings(table, place)
     for sequence in structure.sequences:
         yield from ownership(sequence, tables, place)
 
 
-def deferred(column: Column, structure: Structure) -> bool:
+def bound_routines(structure: Structure) -> frozenset[TableName]:
+    """Return the names of routines that are made after the tables, because they are bound to some."""
+    return frozenset(routine.name for routine in structure.routines if routine.bound)
+
+
+def is_deferred(column: Column, bound: Container[TableName]) -> bool:
     """Say whether a default calls a routine that is made after the tables."""
-    bound = {routine.name for routine in structure.routines if routine.bound}
     named = column.default.references() if column.default is not None and not column.generated else ()
     return any(reference.sort is Sort.ROUTINE and reference.name in bound for reference in named)
 
@@ -99,10 +105,10 @@ def _inherits(table: Table, parents: list[Table]) -> bool:
 
 def _create(
     table: Table, parents: list[Table], identities: Mapping[tuple[int, int] | None, Sequence],
-    structure: Structure, place: Place,
+    bound: Container[TableName], place: Place,
 ) -> Statement:  # fmt: skip
     shown = [
-        _column(column, identities.get((table.oid, column.number)), place, plain=deferred(column, structure))
+        _column(column, identities.get((table.oid, column.number)), place, plain=is_deferred(column, bound))
         for column in table.columns
         if column.is_local or not parents
     ]

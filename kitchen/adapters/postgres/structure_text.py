@@ -113,7 +113,7 @@ def same_sql(one: str, other: str) -> bool:
 
 def plain(text: str) -> Text:
     """Return text that names nothing of a watched schema."""
-    return Text((text,))
+    return Text((text,) if text else ())
 
 
 def understood(full: str, short: Mapping[str, str], sort: Callable[[TableName, str, str], Sort]) -> Text:
@@ -122,6 +122,8 @@ def understood(full: str, short: Mapping[str, str], sort: Callable[[TableName, s
     ``sort(name, before, after)`` tells what a name is from its neighbours. Raises KitchenError where the prints differ
     otherwise than by qualifiers.
     """
+    if not short:
+        return plain(full)
     marks = {mark for schema, text in short.items() for mark in _marks(full, text, schema)}
     return Text(tuple(_merged(_pieces(full, marks, (), sort, ""))))
 
