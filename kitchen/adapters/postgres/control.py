@@ -49,9 +49,6 @@ class ControlSession(PgSession):
         if self._in_transaction:  # part of the one that is open: they commit together
             yield
             return
-        if self._in_transaction:  # what a swap records joins the swap's own transaction
-            yield
-            return
         live = self.connection
         self._in_transaction = True
         try:
