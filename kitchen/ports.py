@@ -285,6 +285,7 @@ class Relation:
     kind: str  # table | view | materialized view | partitioned table | foreign table | sequence
     rows: int  # planner's estimate; -1 unknown
     size: int  # bytes
+    over: TableName | None = None  # of the kitchen's own: what it hides in the layers below, where it was copied from
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,7 +233,8 @@ def show_command(kitchen: str | None, kitchen_option: str | None, environment: s
     for label, value in [*_lines(state), ("reads", ", ".join(layer.path())), ("login", found.login_role)]:
         output.emit(f"{label:<12} {value}")
     if own:
-        output.table(("own", "kind", "rows", "size"), [(r.logical, r.kind, r.rows, output.size(r.size)) for r in own])
+        rows = [(one.logical, one.over, one.kind, one.rows, output.size(one.size)) for one in own]
+        output.table(("own", "over", "kind", "rows", "size"), rows)
 
 
 @click.command("delete")

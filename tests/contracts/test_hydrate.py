@@ -293,4 +293,6 @@ def test_what_is_seen_is_listed_in_one_round_trip(pagila: Place) -> None:
         "staff_list",
         "sales_by_store",
     }
-    assert next(relation for relation in own if relation.logical.name == "city").size > 8192
+    city = next(relation for relation in own if relation.logical.name == "city")
+    assert city.size > 8192
+    assert city.over == TableName("pantry_v1", "city")

@@ -29,11 +29,14 @@ ORDER BY p.logical, c.relname, p.depth
 """
 
 _OWN = """
-SELECT p.logical, n.nspname, c.relname, c.relkind, c.reltuples::bigint, coalesce(pg_total_relation_size(c.oid), 0)
-FROM unnest(%s::text[], %s::text[]) AS p (logical, physical)
-JOIN pg_catalog.pg_namespace n ON n.nspname = p.physical
+WITH places (logical, physical, depth) AS (SELECT * FROM unnest(%s::text[], %s::text[], %s::int[]))
+SELECT p.logical, n.nspname, c.relname, c.relkind, c.reltuples::bigint, coalesce(pg_total_relation_size(c.oid), 0),
+    (SELECT q.physical FROM places q JOIN pg_catalog.pg_namespace m ON m.nspname = q.physical
+     JOIN pg_catalog.pg_class b ON b.relnamespace = m.oid AND b.relname = c.relname
+     WHERE q.logical = p.logical AND q.depth > 0 ORDER BY q.depth LIMIT 1)
+FROM places p JOIN pg_catalog.pg_namespace n ON n.nspname = p.physical
 JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
-ORDER BY p.logical, c.relname
+WHERE p.depth = 0 ORDER BY p.logical, c.relname
 """
 
 _BASE_TABLES = """
@@ -53,18 +56,11 @@ class PgTables:
 
     def visible(self, session: Session, layer: Layer) -> tuple[Relation, ...]:
         """Return what the kitchen sees, nearest layer first hit."""
-        places = [
-            (logical, physical, depth)
-            for logical in layer.layout.logical
-            for depth, physical in enumerate(layer.schemas_of(logical))
-        ]
-        columns = [list(column) for column in zip(*places, strict=True)]
-        return tuple(_relation(row) for row in session.query(_VISIBLE, columns))
+        return tuple(_relation(row) for row in session.query(_VISIBLE, _places(layer)))
 
     def own(self, session: Session, layer: Layer) -> tuple[Relation, ...]:
         """Return the relations in the kitchen's own schemas."""
-        logical = list(layer.layout.logical)
-        return tuple(_relation(row) for row in session.query(_OWN, [logical, [layer.own(name) for name in logical]]))
+        return tuple(_relation(row[:-1], row[-1]) for row in session.query(_OWN, _places(layer)))
 
     def hydrate(self, session: Session, layer: Layer, table: TableName, *, with_rows: bool = True) -> Hydrated | None:
         """Copy the first hit of a logical table into the kitchen, faithfully; None where it is the kitchen's already.
@@ -129,9 +125,19 @@ def _rooted(session: PgSession, family: list[Found], found: Found) -> list[Found
 _CHILDREN = "SELECT inhrelid FROM pg_catalog.pg_inherits WHERE inhrelid = ANY(%s)"
 
 
-def _relation(row: tuple[object, ...]) -> Relation:
+def _places(layer: Layer) -> list[list[object]]:
+    """Return three columns: logical schemas, physical schemas, and how far down each of these is."""
+    places = [
+        (logical, physical, depth)
+        for logical in layer.layout.logical
+        for depth, physical in enumerate(layer.schemas_of(logical))
+    ]
+    return [list(column) for column in zip(*places, strict=True)]
+
+
+def _relation(row: tuple[object, ...], below: str | None = None) -> Relation:
     logical, physical, name, kind, rows, size = row
     return Relation(
         TableName(str(logical), str(name)), TableName(str(physical), str(name)), _KINDS[str(kind)], int(str(rows)),
-        int(str(size)),
+        int(str(size)), TableName(below, str(name)) if below is not None else None,
     )  # fmt: skip
