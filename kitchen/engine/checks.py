@@ -106,10 +106,11 @@ def _bounds(least: object, most: object) -> str:
 def _not_null(test: RecipeTest, ground: Ground) -> Check:
     columns = _columns(test)
     table = ground.table(test.settings)
-    asks = tuple(f"count(*) FILTER (WHERE {identifier(column)} IS NULL)" for column in columns)
+    asks = ("count(*)", *(f"count({identifier(column)})" for column in columns))  # cheaper than a FILTER
 
     def judge(row: Sequence[Any]) -> Verdict:
-        empty = {column: int(count) for column, count in zip(columns, row, strict=True) if count}
+        rows, *filled = map(int, row)
+        empty = {column: rows - count for column, count in zip(columns, filled, strict=True) if count < rows}
         measured = ", ".join(f"{count} NULL in {column}" for column, count in empty.items())
         return Verdict(not empty, measured or "no NULL", "no NULL")
 

@@ -157,4 +157,4 @@ def test_questions_about_one_table_share_one_scan(line: Line, monkeypatch: pytes
     assert line.test().state is RunState.PASSED
     scans = [statement for statement in asked if '"pantry_v1"."orders"' in statement]
     assert len(scans) == 1
-    assert scans[0].count("count(*)") == 4
+    assert scans[0].count("count(") == 4

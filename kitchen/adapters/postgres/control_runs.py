@@ -40,7 +40,9 @@ SELECT %s, %s, %s, %s, %s, %s, %s, %s, %s, a.pid, a.backend_start
 FROM pg_catalog.pg_stat_activity AS a WHERE a.pid = pg_backend_pid()
 """
 
+# Not waiting for the disk: it outlives every process of ours, and where the machine itself fails the run is lost anyway.
 _NODE = """
+SET LOCAL synchronous_commit = off;
 INSERT INTO kitchen_control.node_run (run, node, attempt, state, started_at, ended_at, rows, message, log)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (run, node, attempt) DO UPDATE SET state = excluded.state, started_at = excluded.started_at,
@@ -55,6 +57,7 @@ WHERE r.id = %s AND r.backend_pid <> pg_backend_pid() AND a.pid = pg_backend_pid
 """
 
 _TEST = """
+SET LOCAL synchronous_commit = off;
 INSERT INTO kitchen_control.test_result
     (run, node, phase, test, kind, severity, passed, measured, expected, error, sample)
 VALUES """
