@@ -226,7 +226,9 @@ class Services:
             )
         found = Credentials.from_secret(kept)
         if self.embedded is None:
-            return found
+            from kitchen.operations.external import login_at
+
+            return login_at(self.environment, found.user, found.password, role=found.role)
         now = self.embedded.administrator()  # starts it on demand; its port may have been taken while it was down
         return replace(found, host=now.host, port=now.port)
 

@@ -19,6 +19,7 @@ class Credentials:
     role: str | None = None
     search_path: tuple[str, ...] = ()
     tls: str = "prefer"
+    authorities: str | None = None  # file of the certificates that may vouch for the server, on this machine
 
     def named(self, *, user: str, password: Secret, role: str | None = None) -> Credentials:
         """Return another login on the same database."""

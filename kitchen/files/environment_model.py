@@ -33,6 +33,7 @@ class PostgresWarehouse(Model, frozen=True, tag_field="kind", tag="postgres"):
     database: str
     port: Port = 5432
     tls: Literal["verify-full", "verify-ca", "require", "prefer", "disable"] = "verify-full"
+    authorities: str | None = None  # file of certificates; default: those that this machine trusts
     schemas: tuple[str, ...] = ()
 
 

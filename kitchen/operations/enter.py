@@ -77,6 +77,7 @@ def _without_password(services: EnterServices, kitchen: Kitchen, login: Credenti
         "PGUSER": login.user,
         "PGOPTIONS": f"-c role={login.role}",
         "PGSSLMODE": login.tls,
+        **({"PGSSLROOTCERT": login.authorities} if login.authorities is not None else {}),
         "PGAPPNAME": f"kitchen {kitchen.name}",
         "KITCHEN": kitchen.name,
         "KITCHEN_ENVIRONMENT": kitchen.environment,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -11,17 +12,20 @@ import psycopg2.extensions
 from psycopg2 import errors
 
 from kitchen.domain.connection import Credentials
-from kitchen.errors import Conflict, KitchenError, NotPermitted, Unavailable
+from kitchen.errors import Conflict, KitchenError, NotFound, NotPermitted, Unavailable
 from kitchen.ports import Row
 
 CONNECT_TIMEOUT = 10  # seconds
 _REFUSALS = (
     "authentication failed",
     "not permitted to log in",
-    "does not exist",
+    "no password supplied",
     "permission denied",
     "no pg_hba.conf",
 )
+_NO_DATABASE = re.compile(r'database ".*" does not exist')
+_NO_ROLE = re.compile(r'role ".*" does not exist')
+_UNTRUSTED = ("SSL", "certificate")
 
 
 def message_of(error: psycopg2.Error) -> str:
@@ -110,7 +114,8 @@ def _forget_ambient() -> None:
 def connect(credentials: Credentials, *, application: str, options: Sequence[str] = ()) -> PgSession:
     """Open a session; the role is taken on by start-up option so that RESET ROLE comes back to it.
 
-    Raises Unavailable where no server answers and NotPermitted where the login is refused.
+    Raises Unavailable where no server answers, NotPermitted where the login is refused and NotFound where there is no
+    such database.
     """
     _forget_ambient()
     settings = [f"-c role={credentials.role}"] if credentials.role else []
@@ -125,16 +130,37 @@ def connect(credentials: Credentials, *, application: str, options: Sequence[str
             application_name=application[:63],
             connect_timeout=CONNECT_TIMEOUT,
             sslmode=credentials.tls,
+            sslrootcert=credentials.authorities,
             options=" ".join(settings),
             keepalives_idle=30,
         )
     except psycopg2.OperationalError as error:
-        lines = str(error).strip().splitlines() or ["no answer"]
-        words = next((line for line in reversed(lines) if "FATAL:" in line), lines[-1])
-        where = f"{credentials.database} on {credentials.host}:{credentials.port}"
-        if any(said in words for said in _REFUSALS):
-            raise NotPermitted(
-                f"{where} refused the login {credentials.user}: {words}", hint="kitchen doctor"
-            ) from None
-        raise Unavailable(f"{where} does not answer: {words}", hint="kitchen up") from None
+        raise _unconnected(credentials, str(error)) from None
     return PgSession(connection)
+
+
+def _unconnected(credentials: Credentials, said: str) -> KitchenError:
+    """Return why there is no session, by what the server, or the library, said."""
+    lines = said.strip().splitlines() or ["no answer"]
+    words = next((line for line in reversed(lines) if "FATAL:" in line), lines[-1])
+    words = words.rpartition("FATAL:")[2].strip()
+    server = f"{credentials.host}:{credentials.port}"
+    if _NO_DATABASE.search(words):
+        return NotFound(
+            f"there is no database {credentials.database!r} on {server}",
+            hint="kitchen environment install makes it, or mend warehouse.database in environments/",
+        )
+    where = f"{credentials.database} on {server}"
+    if _NO_ROLE.search(words) or any(refusal in words for refusal in _REFUSALS):
+        return NotPermitted(f"{where} refused the login {credentials.user}: {words}", hint="kitchen doctor")
+    if "unsupported startup parameter" in words:
+        hint = "name PostgreSQL itself in environments/, not the pooler before it"
+        return Unavailable(f"{where} is a connection pooler that takes no start-up options: {words}", hint=hint)
+    if any(sign in words for sign in _UNTRUSTED):
+        hint = "warehouse.tls and warehouse.authorities in environments/"
+        return Unavailable(
+            f"{where} gives no connection that may be trusted (tls: {credentials.tls}): {words}", hint=hint
+        )
+    return Unavailable(
+        f"{where} does not answer: {words}", hint="kitchen up, where it is embedded; else kitchen doctor"
+    )
