@@ -123,6 +123,7 @@ TOUR: tuple[Scene, ...] = (
         "Tables are written in the kitchen only; what it does not write it reads through.",
         (
             _kitchen("run", "profitability", "-k", "profit"),
+            _kitchen("diff", "profit"),
             _sql("profit", _PROFIT, then="Production is as it was; these are the kitchen's own tables."),
         ),
     ),

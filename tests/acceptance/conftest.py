@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -18,15 +19,34 @@ from tests.support import Project
 Look = Callable[[Project, str], AbstractContextManager[PgSession]]
 
 
-@contextmanager
-def looking(project: Project, environment: str) -> Iterator[PgSession]:
-    """Open a superuser's session on one environment's server: it sees what is really there."""
+def server_of(project: Project, environment: str) -> EmbeddedPostgres:
+    """Return one environment's server, with the secrets by which its superuser is reached."""
     identity = (project.root / ".git" / "kitchen" / "id").read_text().strip()
     folder = project.home / identity / environment
     secrets = FileSecretStore(folder / "secrets", project.home / "keys" / f"{identity}.key")
-    superuser = EmbeddedPostgres(folder / "postgres", environment, secrets).superuser()
-    with connect(superuser, application="acceptance test") as session:
+    return EmbeddedPostgres(folder / "postgres", environment, secrets)
+
+
+@contextmanager
+def looking(project: Project, environment: str) -> Iterator[PgSession]:
+    """Open a superuser's session on one environment's server: it sees what is really there."""
+    with connect(server_of(project, environment).superuser(), application="acceptance test") as session:
         yield session
+
+
+def dump(project: Project, environment: str) -> str:
+    """Return everything that is in an environment's database, statistics too, as pg_dump writes it."""
+    server = server_of(project, environment)
+    login = server.superuser()
+    answer = subprocess.run(
+        [server.bin_dir / "pg_dump", "--statistics", "-w"],
+        env={
+            "PGHOST": login.host, "PGPORT": str(login.port), "PGDATABASE": login.database, "PGUSER": login.user,
+            "PGPASSWORD": login.password.reveal(),
+        },
+        check=True, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    return answer.stdout
 
 
 @pytest.fixture
