@@ -207,7 +207,8 @@ def _compare(session: PgSession, plan: SwapPlan) -> None:
 
 def _numbered(session: PgSession, plan: SwapPlan) -> tuple[Exchanged, ...]:
     """Return what was exchanged, with the numbers of what was made anew in the swap."""
-    rebuilt = [leaving.name for leaving in plan.leaving if leaving.name not in {e.name for e in plan.exchanged}]
+    known = {exchanged.name for exchanged in plan.exchanged}
+    rebuilt = [leaving.name for leaving in plan.leaving if leaving.name not in known]
     now = found_by_name(session, rebuilt) if rebuilt else {}
     oids = {leaving.name: leaving.oid for leaving in plan.leaving}
     return (*plan.exchanged, *(Exchanged(name, oids[name], now[name].oid if name in now else None) for name in rebuilt))

@@ -1,0 +1,155 @@
+"""Killed at every edge of every step, ``merge`` and ``release rollback`` end with branch and tables together.
+
+The edges are counted from the step lists; see ``test_crashes`` for how processes are killed. On every change a part
+is run; ``KITCHEN_FAULTS=all`` runs every edge.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from kitchen.app import App
+from kitchen.domain.release import ReleaseState
+from kitchen.operations.apply import apply, preview_steps
+from kitchen.operations.merge import plan_merge, record
+from kitchen.operations.rollback import plan_rollback, restore, restore_steps
+from tests import report
+from tests.bench import Bench, opened
+from tests.faults.test_crashes import EDGES, WHOLE, _end, _process, _recover, _silent
+from tests.report import TOTALS, commit, create, psql
+
+MERGE_STEPS, ROLLBACK_STEPS = 20, 6  # checked against the lists below
+
+_numbers = count(2)
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    """Return a project with ``dev`` up, where the report has run."""
+    with opened("dev") as made:
+        report.ground(made, "dev")
+        create(made, "work")
+        yield made
+
+
+def _merge(app: App, name: str) -> None:
+    services, kitchen = app.find(name, "dev")
+    merge = plan_merge(services, app.repository, kitchen)
+    assert merge.plan is not None
+    apply(services, app.repository, record(services, merge, merge.plan), say=_silent)
+
+
+def _rollback(app: App, _: str) -> None:
+    services = app.services("dev")
+    newest = next(
+        release
+        for release in services.control.releases.all(kitchen="dev")
+        if release.kind == "merge" and release.state is ReleaseState.RELEASED
+    )
+    restore(services, app.repository, plan_rollback(services, app.repository, newest), why="Back", say=_silent)
+
+
+def _changed(bench: Bench) -> int:
+    """Commit a new factor in the kitchen and return it."""
+    factor = next(_numbers)
+    worktree = Path(bench.project.root / ".kitchen" / "worktrees" / "work")
+    (worktree / "recipes" / "report" / "totals.sql").write_text(
+        TOTALS.replace("sum(amount)", f"sum(amount) * {factor}")
+    )
+    commit(bench, worktree)
+    return factor
+
+
+def _state(bench: Bench) -> tuple[str, int]:
+    """Return what stands in dev: the recipe in its branch, and what the tables say."""
+    text = bench.project.git("show", "dev:recipes/report/totals.sql")
+    factor = text.split("sum(amount)")[1].split(" AS total")[0].removeprefix(" * ") or "1"
+    return factor, int(psql(bench, "dev", "SELECT max(total) FROM best"))
+
+
+def _of(factor: int) -> tuple[str, int]:
+    return str(factor), 50500 * factor
+
+
+def _settled(traces: frozenset[tuple[str, ...]]) -> frozenset[tuple[str, ...]]:
+    """Return traces without what a publication leaves on purpose: branches, archives, and tables in them."""
+    return frozenset(t for t in traces if t[0] not in ("ref", "relation") and not any("__r" in part for part in t))
+
+
+def _edges(steps: int, *, every: int) -> list[object]:
+    names = ((edge, f"step {edge // 4 + 1} {EDGES[edge % 4]}") for edge in range(0, 4 * steps, 1 if WHOLE else every))
+    return [pytest.param(edge, id=name) for edge, name in names]
+
+
+def test_the_edges_are_those_of_the_step_lists(bench: Bench) -> None:
+    _changed(bench)
+    app = bench.fresh()
+    services, kitchen = app.find("work", "dev")
+    merge = plan_merge(services, app.repository, kitchen)
+    assert merge.plan is not None
+    release = record(services, merge, merge.plan)
+    assert len(preview_steps(services, app.repository, release)) == MERGE_STEPS
+    done = apply(services, app.repository, release, say=_silent).release
+    back = plan_rollback(services, app.repository, done)
+    planned = replace(done, plan=back.plan)
+    steps = restore_steps(services, app.repository, back, planned, str(done.commit), say=_silent)
+    assert len(steps) == ROLLBACK_STEPS
+
+
+@pytest.mark.parametrize("edge", _edges(MERGE_STEPS, every=5))
+def test_merge_killed(bench: Bench, edge: int) -> None:
+    old, before = _state(bench), _settled(bench.traces())
+    new = _of(_changed(bench))
+    assert os.WTERMSIG(_process(bench, _merge, "work", edge=edge, number=signal.SIGKILL)) == signal.SIGKILL
+    _end(bench)
+    now = _state(bench)
+    assert now in (old, new), "branch and tables say the same"
+    assert _settled(bench.traces()) == before, "no candidate, no unfinished operation, nothing half open"
+    if now == old:
+        _merge(bench.fresh(), "work")
+        assert _state(bench) == new, "typed again it goes through"
+
+
+@pytest.mark.parametrize("edge", _edges(ROLLBACK_STEPS, every=3))
+def test_rollback_killed(bench: Bench, edge: int) -> None:
+    old = _state(bench)
+    new = _of(_changed(bench))
+    _merge(bench.fresh(), "work")
+    before = _settled(bench.traces())
+    assert os.WTERMSIG(_process(bench, _rollback, "", edge=edge, number=signal.SIGKILL)) == signal.SIGKILL
+    _end(bench)
+    now = _state(bench)
+    assert now in (old, new), "branch and tables say the same"
+    assert _settled(bench.traces()) == before
+    if now == new:
+        _rollback(bench.fresh(), "")
+        assert _state(bench) == old
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("edge", _edges(MERGE_STEPS, every=17))
+def test_merge_interrupted(bench: Bench, edge: int, number: int) -> None:
+    old, before = _state(bench), _settled(bench.traces())
+    new = _of(_changed(bench))
+    _process(bench, _merge, "work", edge=edge, number=number)
+    _end(bench)
+    assert _state(bench) in (old, new)
+    assert _settled(bench.traces()) == before
+
+
+@pytest.mark.parametrize(("first", "second"), [(30, 3), (45, 2), (49, 1), (52, 5), (60, 4)])
+def test_recovery_of_a_merge_killed(bench: Bench, first: int, second: int) -> None:
+    old, before = _state(bench), _settled(bench.traces())
+    new = _of(_changed(bench))
+    _process(bench, _merge, "work", edge=first, number=signal.SIGKILL)
+    _process(bench, _recover, "", edge=second, number=signal.SIGKILL)
+    _end(bench)
+    assert _state(bench) in (old, new)
+    assert _settled(bench.traces()) == before
