@@ -12,6 +12,7 @@ from uuid import UUID
 
 from kitchen.domain.catalogue import Catalogue, Evidences
 from kitchen.domain.connection import Credentials
+from kitchen.domain.installation import Installation
 from kitchen.domain.journal import Operation, OperationState, StepState
 from kitchen.domain.kitchen import Kitchen, State
 from kitchen.domain.layout import Layer, TableName
@@ -240,6 +241,18 @@ class Session(Protocol):
         ...
 
 
+class Installer(Protocol):
+    """Prepares somebody else's server for one environment."""
+
+    def plan(self, provisioner: str, password: Secret) -> Installation:
+        """Return what an administrator has to do; nothing is changed. Raises Conflict for a role of another purpose."""
+        ...
+
+    def carry_out(self, installation: Installation) -> None:
+        """Do it as the administrator; every action may be repeated. Raises NotPermitted where that one may not."""
+        ...
+
+
 class Sessions(Protocol):
     """Opens sessions on one environment's warehouse."""
 
@@ -307,6 +320,13 @@ class Tables(Protocol):
 
     def own(self, session: Session, layer: Layer) -> tuple[Relation, ...]:
         """Return the relations in the kitchen's own schemas."""
+        ...
+
+    def rebind(self, session: Session, layer: Layer) -> tuple[str, ...]:
+        """Bind the kitchen's own views and functions to what its layer holds now; return what could not be, in words.
+
+        The session is the administrator's: a kitchen may no longer look into what its views still stand on.
+        """
         ...
 
     def hydrate(self, session: Session, layer: Layer, table: TableName, *, with_rows: bool = True) -> Hydrated | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -296,3 +296,31 @@ def test_what_is_seen_is_listed_in_one_round_trip(pagila: Place) -> None:
     city = next(relation for relation in own if relation.logical.name == "city")
     assert city.size > 8192
     assert city.over == TableName("pantry_v1", "city")
+
+
+def test_own_views_are_bound_to_another_pantry_and_to_a_parents_tables(pagila: Place) -> None:
+    session, above = pagila.session, Layer(pagila.layer.layout, pagila.layer.parents[0], ())
+    session.execute(
+        "CREATE VIEW mine AS SELECT name FROM category; CREATE VIEW over_mine AS SELECT count(*) AS n FROM mine;"
+        "CREATE VIEW apart AS SELECT 1 AS one"
+    )
+    apart = session.query("SELECT 'apart'::regclass::oid")
+    pagila.tables.hydrate(pagila.parent, above, TableName("public", "category"))
+    pagila.parent.execute("DELETE FROM category WHERE category_id > 10")
+    assert session.query("SELECT n FROM over_mine") == [(16,)]
+    assert pagila.tables.rebind(pagila.administrator, pagila.layer) == ()
+    assert session.query("SELECT n FROM over_mine") == [(10,)]
+    pagila.administrator.execute(
+        "CREATE SCHEMA pantry_v2; CREATE TABLE pantry_v2.category AS SELECT * FROM pantry_v1.category LIMIT 3;"
+        f"GRANT USAGE ON SCHEMA pantry_v2 TO {quote(pantry_reader_role(ENVIRONMENT, 1))};"
+        f"GRANT SELECT ON pantry_v2.category TO {quote(pantry_reader_role(ENVIRONMENT, 1))}"
+    )
+    alone = Layer(pagila.layer.layout, replace(pagila.layer.kitchen, pantry=2), ())
+    assert pagila.tables.rebind(pagila.administrator, alone) == ()
+    assert session.query("SELECT n FROM over_mine") == [(3,)]
+    assert session.query("SELECT 'apart'::regclass::oid") == apart
+    pagila.administrator.execute("ALTER TABLE pantry_v2.category RENAME TO categories")
+    nowhere = Layer(pagila.layer.layout, replace(pagila.layer.kitchen, pantry=3), ())
+    said = pagila.tables.rebind(pagila.administrator, nowhere)
+    assert [line.partition(" still ")[0] for line in said] == ["profit.mine", "profit.over_mine"]
+    assert session.query("SELECT n FROM over_mine") == [(3,)]

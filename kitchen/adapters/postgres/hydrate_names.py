@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from kitchen.adapters.postgres.connection import PgSession
@@ -47,6 +47,10 @@ class LayerNames:
         for schema, name, oid, arguments in session.query(_ROUTINES, [list(self._logical)]):
             self._routines.setdefault(TableName(schema, name), {})[tuple(arguments)] = oid
         self.by_oid = {found.oid: found for found in self._by_name.values()}
+
+    def learn(self, former: Mapping[str, str]) -> None:
+        """Take schemas that once were in the layer for what they were; nothing is found in them any more."""
+        self._logical = {**former, **self._logical}
 
     def logical(self, physical: TableName) -> TableName | None:
         """Return the logical name of a relation, or None outside the layer."""

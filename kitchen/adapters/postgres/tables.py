@@ -6,6 +6,7 @@ from kitchen.adapters.postgres.connection import PgSession
 from kitchen.adapters.postgres.hydrate import Hydration, locked
 from kitchen.adapters.postgres.hydrate_names import Found, LayerNames
 from kitchen.adapters.postgres.hydrate_plan import family_of
+from kitchen.adapters.postgres.hydrate_rebind import rebind
 from kitchen.domain.layout import Layer, TableName
 from kitchen.errors import Conflict, NotFound, Refused
 from kitchen.ports import Hydrated, Relation, Session
@@ -68,16 +69,28 @@ class PgTables:
         Raises NotFound where nobody in the layer has it, Refused for a view, Conflict where something of the kitchen's
         has a name that the copy needs.
         """
-        if not isinstance(session, PgSession):
-            raise TypeError(f"hydrating needs a PostgreSQL session, not {type(session).__name__}")
+        postgres = _postgres(session)
         for _ in range(_ATTEMPTS):
-            source = _source(session, LayerNames(session, layer), table)
+            source = _source(postgres, LayerNames(postgres, layer), table)
             if source is None:
                 return None
-            done = _copy(session, layer, source, with_rows=with_rows)
+            done = _copy(postgres, layer, source, with_rows=with_rows)
             if done is not None:
                 return done
         raise Conflict(f"{table} keeps being replaced while it is copied", hint=f"kitchen hydrate {table}")
+
+    def rebind(self, session: Session, layer: Layer) -> tuple[str, ...]:
+        """Bind the kitchen's own views and functions to what its layer holds now; return what could not be, in words.
+
+        The session is the administrator's: a kitchen may no longer look into what its views still stand on.
+        """
+        return rebind(_postgres(session), layer)
+
+
+def _postgres(session: Session) -> PgSession:
+    if not isinstance(session, PgSession):
+        raise TypeError(f"a PostgreSQL session is needed, not {type(session).__name__}")
+    return session
 
 
 def _copy(session: PgSession, layer: Layer, source: list[Found], *, with_rows: bool) -> Hydrated | None:
