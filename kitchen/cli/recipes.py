@@ -109,19 +109,20 @@ def check_command(recipes: tuple[str, ...], kitchen: str | None, environment: st
 
     app = current_app()
     with _root(app, kitchen, environment) as root:
-        read: dict[str, Recipe] = {name: read_recipe(root, name) for name in recipes or list_recipes(root)}
+        read: dict[str, Recipe] = {name: read_recipe(root, name) for name in list_recipes(root)}
+        asked = {name: read_recipe(root, name) for name in recipes or read}
     if not read:
         raise NotFound("there are no recipes here", hint="write recipes/<name>/recipe.yaml, or kitchen init")
     try:
         services, where = _kitchen(app, kitchen, environment)
-        plans = check(services, where, read)
+        plans = check(services, where, asked, beside=read.values())
     except (NotFound, Unavailable) as closed:
         output.warn(f"only the files were checked, not the tables they name: {closed.message}")
         plans = {}
     if as_json:
-        output.emit_json({name: document_of(plans[name]) if name in plans else None for name in read})
+        output.emit_json({name: document_of(plans[name]) if name in plans else None for name in asked})
         return
-    for name, kept in read.items():
+    for name, kept in asked.items():
         for warning in plans[name].warnings if name in plans else ():
             output.warn(warning)
         output.done(f"{name}: {len(kept.nodes)} nodes")

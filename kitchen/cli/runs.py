@@ -199,7 +199,7 @@ def _overrides(recipe: Recipe, variation: str | None, settings: Sequence[str]) -
         told[name] = value
     declared = parameters_of(recipe, variation, dict(told))
     declared = {**declared, **parameters_of(recipe, variation, {})}
-    return {name: typed(value, declared[name]) for name, value in told.items()}
+    return {name: typed(name, value, declared[name]) for name, value in told.items()}
 
 
 def _show_plan(services: Services, kitchen: Kitchen, plan: object, nodes: Sequence[str], *, as_json: bool) -> None:

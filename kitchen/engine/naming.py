@@ -15,11 +15,13 @@ _SYSTEM = ("pg_catalog", "information_schema", "pg_temp", "pg_toast")
 class Names:
     """The tables that can be spoken of: those the kitchen sees, and those a recipe makes."""
 
-    def __init__(self, schemas: tuple[str, ...], known: Collection[TableName]) -> None:
+    def __init__(
+        self, schemas: tuple[str, ...], known: Collection[TableName], promised: Collection[TableName] = ()
+    ) -> None:
         self.schemas = schemas
         self.known = frozenset(known)
         self._by_name: dict[str, list[str]] = {}
-        for table in self.known:
+        for table in (*self.known, *promised):
             self._add(table)
 
     def _add(self, table: TableName) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
@@ -87,21 +87,33 @@ def plan(
     *,
     variation: str | None = None,
     overrides: Mapping[str, object] | None = None,
+    promised: Collection[TableName] = (),
 ) -> Plan:
     """Return the nodes of a recipe in order, with the tables of each by full logical name.
 
-    ``known`` are the logical names of all that the kitchen sees (``Tables.visible``). Raises InvalidInput, with file
-    and line, for a cycle, a table that nobody has, an ambiguous name, an unknown parameter or variation.
+    ``known`` are the logical names of all that the kitchen sees (``Tables.visible``); ``promised`` are tables that
+    other recipes will have made by then (``promises``). Raises InvalidInput, with file and line, for a cycle, a table
+    that nobody has, an ambiguous name, an unknown parameter or variation.
     """
     parameters = parameters_of(recipe, variation, overrides or {})
     chosen = _chosen(recipe, variation)
-    names = Names(layout.logical, known)
+    names = Names(layout.logical, known, promised)
     readings = {node.name: _readings(recipe, node, parameters) for node in chosen}
     for node in chosen:
         _remember_made(recipe, node, readings[node.name], names)
     ordered = _with_order(recipe, [_draft(recipe, node, readings[node.name], names) for node in chosen])
     _refuse_creating_what_is_there(ordered, names.known)
     return Plan(recipe, ordered, parameters, names, tuple(_warnings(recipe, ordered, names.known)))
+
+
+def promises(recipes: Iterable[Recipe], layout: Layout, known: Collection[TableName]) -> frozenset[TableName]:
+    """Return every table that a node of the recipes makes, there already or not."""
+    made: set[TableName] = set()
+    names = Names(layout.logical, known)
+    for recipe in recipes:
+        for node in recipe.nodes:
+            made |= _remember_made(recipe, node, _readings(recipe, node, parameters_of(recipe, None, {})), names)
+    return frozenset(made)
 
 
 def _refuse_creating_what_is_there(nodes: Sequence[PlannedNode], known: frozenset[TableName]) -> None:
@@ -165,12 +177,12 @@ def _readings(recipe: Recipe, node: Node, parameters: Mapping[str, object]) -> t
 _MAKES = (Use.CREATE, Use.CREATE_IF_MISSING, Use.REPLACE, Use.RENAME_TO)
 
 
-def _remember_made(recipe: Recipe, node: Node, readings: Sequence[Reading], names: Names) -> None:
-    for text in node.writes:
-        names.make(parse_name(text), where=_declared(recipe, node))
+def _remember_made(recipe: Recipe, node: Node, readings: Sequence[Reading], names: Names) -> set[TableName]:
+    made = {names.make(parse_name(text), where=_declared(recipe, node)) for text in node.writes}
     for mention in _ours(readings):
         if mention.use in _MAKES:
-            names.make(_full(mention), where=_at(recipe, node, mention))
+            made.add(names.make(_full(mention), where=_at(recipe, node, mention)))
+    return made
 
 
 def _ours(readings: Sequence[Reading]) -> Iterator[Mention]:

@@ -12,7 +12,7 @@ from kitchen.domain.kitchen import Kind, Kitchen
 from kitchen.domain.layout import TableName
 from kitchen.domain.release import Release, ReleaseKind, ReleasePlan, ReleaseState
 from kitchen.engine.fingerprint import affected
-from kitchen.engine.plan import Plan, plan
+from kitchen.engine.plan import Plan, plan, promises
 from kitchen.errors import Conflict, InvalidInput, NotFound
 from kitchen.files.environment import read_environments
 from kitchen.files.recipe import list_recipes, read_recipe
@@ -122,8 +122,10 @@ def effect_of(services: DeliveryServices, repository: Repository, target: Kitche
         old = Path(folder) / "files"
         repository.export(before, old)
         known, own = _known(services, target)
-        olds = {name: _plan_or_none(services, old, name, known) for name in list_recipes(old)}
-        news = {name: plan(read_recipe(tree, name), services.layout, known) for name in list_recipes(tree)}
+        recipes = {name: read_recipe(tree, name) for name in list_recipes(tree)}
+        promised = promises(recipes.values(), services.layout, known)  # one new recipe may read what another makes
+        olds = {name: _plan_or_none(services, old, name, known, promised) for name in list_recipes(old)}
+        news = {name: plan(one, services.layout, known, promised=promised) for name, one in recipes.items()}
     nodes = _affected(olds, news, known)
     runs = {name: tuple(p.name for p in news[name].nodes if p.name in chosen) for name, chosen in nodes.items()}
     writes = frozenset(table for name, chosen in runs.items() for table in news[name].writes(chosen))
@@ -152,10 +154,12 @@ def _known(services: DeliveryServices, target: Kitchen) -> tuple[frozenset[Table
     return frozenset(one.logical for one in seen), frozenset(one.logical for one in own)
 
 
-def _plan_or_none(services: DeliveryServices, folder: Path, name: str, known: Collection[TableName]) -> Plan | None:
+def _plan_or_none(
+    services: DeliveryServices, folder: Path, name: str, known: Collection[TableName], promised: Collection[TableName]
+) -> Plan | None:
     """Plan a recipe as it was; one that cannot be planned any more has to run anew as a whole."""
     try:
-        return plan(read_recipe(folder, name), services.layout, known)
+        return plan(read_recipe(folder, name), services.layout, known, promised=promised)
     except InvalidInput:
         return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +95,12 @@ def document_of(plan: Plan) -> dict[str, object]:
     }
 
 
-def check(services: Services, kitchen: Kitchen, recipes: Mapping[str, Recipe]) -> dict[str, Plan]:
-    """Return the plan of every recipe over what a kitchen sees; raises InvalidInput at the first that has none."""
-    return {name: plan_recipe(services, kitchen, recipe) for name, recipe in recipes.items()}
+def check(
+    services: Services, kitchen: Kitchen, recipes: Mapping[str, Recipe], *, beside: Iterable[Recipe]
+) -> dict[str, Plan]:
+    """Return each recipe's plan over what a kitchen sees and those beside it make; raises InvalidInput at a fault."""
+    all_of_them = tuple(beside)
+    return {
+        name: plan_recipe(services, kitchen, recipe, beside=[one for one in all_of_them if one.name != name])
+        for name, recipe in recipes.items()
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -19,7 +19,7 @@ from kitchen.engine.checks import Ground, tables_of
 from kitchen.engine.compile import places_of
 from kitchen.engine.execution import Execution
 from kitchen.engine.interrupt import run_interruptibly
-from kitchen.engine.plan import Plan, plan
+from kitchen.engine.plan import Plan, plan, promises
 from kitchen.engine.runner import Outcome, run_nodes
 from kitchen.engine.tests import evaluate, is_stopping, said
 from kitchen.errors import Conflict, InvalidInput, KitchenError
@@ -56,13 +56,15 @@ def plan_recipe(
     *,
     variation: str | None = None,
     overrides: Mapping[str, object] | None = None,
+    beside: Iterable[Recipe] = (),
 ) -> Plan:
     """Return the plan of a recipe over what a kitchen sees now; its tests are looked at too.
 
-    Raises InvalidInput, with file and line, for a circle, a table that nobody has, an unknown parameter.
+    What the recipes ``beside`` it make counts as there. Raises InvalidInput, with file and line, for a circle, a table
+    that nobody has, an unknown parameter.
     """
     with _session(services, kitchen, recipe) as session:
-        return _plan(services, session, kitchen, recipe, variation=variation, overrides=overrides)[0]
+        return _plan(services, session, kitchen, recipe, variation=variation, overrides=overrides, beside=beside)[0]
 
 
 def run_recipe(
@@ -136,7 +138,7 @@ def run_tests(
         return replace(run, state=state, message=message, ended_at=datetime.now(UTC), tests=tuple(results))
 
 
-def typed(text: str, declared: object) -> object:
+def typed(name: str, text: str, declared: object) -> object:
     """Return what ``--set name=text`` means for a parameter, by the type of its declared value; raises InvalidInput."""
     try:
         match declared:
@@ -149,9 +151,10 @@ def typed(text: str, declared: object) -> object:
             case date():
                 return date.fromisoformat(text)
             case list():
-                return [typed(part.strip(), declared[0] if declared else "") for part in text.split(",")]
+                return [typed(name, part.strip(), declared[0] if declared else "") for part in text.split(",")]
     except (ValueError, KeyError):
-        raise InvalidInput(f"{text[:60]!a} is no {type(declared).__name__}, and the parameter is one") from None
+        kind = {bool: "true or false", int: "a whole number", float: "a number"}.get(type(declared), "a date")
+        raise InvalidInput(f"--set {name}={text[:60]}: {name} is {kind}", hint=f"--set {name}={declared}") from None
     return text
 
 
@@ -242,11 +245,12 @@ def _verdict(results: Collection[TestResult]) -> tuple[RunState, str | None]:
 
 def _plan(
     services: Services, session: Session, kitchen: Kitchen, recipe: Recipe, *, variation: str | None,
-    overrides: Mapping[str, object] | None,
+    overrides: Mapping[str, object] | None, beside: Iterable[Recipe] = (),
 ) -> tuple[Plan, Layer]:  # fmt: skip
     layer = services.layer(kitchen)
     known = [relation.logical for relation in services.tables.visible(session, layer)]
-    planned = plan(recipe, services.layout, known, variation=variation, overrides=overrides)
+    promised = promises(beside, services.layout, known)
+    planned = plan(recipe, services.layout, known, variation=variation, overrides=overrides, promised=promised)
     for node in planned.nodes:
         for test in (*node.node.before_tests, *node.node.after_tests):
             tables_of(

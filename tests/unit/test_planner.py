@@ -9,7 +9,7 @@ import pytest
 from kitchen.domain.layout import Layout, TableName
 from kitchen.domain.recipe import Node, NodeKind, Recipe, RecipeTest, Variation
 from kitchen.engine.fingerprint import affected, changed_tests
-from kitchen.engine.plan import Plan, plan
+from kitchen.engine.plan import Plan, plan, promises
 from kitchen.errors import InvalidInput
 
 ONE = Layout(("public",), holds_production=False)
@@ -130,6 +130,17 @@ def test_a_variation_may_leave_nodes_out() -> None:
     late = Node("b", NodeKind.SQL, "b.sql", after=("a",))
     recipe = replace(_recipe(late, a="SELECT 1", b="SELECT 2"), variations={"v": Variation("v", nodes=("b",))})
     assert _order(_plan(recipe, variation="v")) == ["b"]
+
+
+def test_what_other_recipes_make_can_be_spoken_of() -> None:
+    first = _recipe(a=BUILD.format("t1", "orders"))
+    second = _recipe(b="CREATE TABLE t2 AS SELECT * FROM t1")
+    known = [_table("orders")]
+    with pytest.raises(InvalidInput, match="reads 't1'"):
+        plan(second, ONE, known)
+    promised = promises([first, second], ONE, known)
+    assert _names(promised) == {"t1", "t2"}
+    assert _names(plan(second, ONE, known, promised=promised).node("b").reads) == {"t1"}
 
 
 def test_warnings_name_what_cannot_be_seen() -> None:
