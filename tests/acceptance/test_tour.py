@@ -65,8 +65,10 @@ def test_production_and_dev_are_two_servers(demo: Demo) -> None:
     assert running["production"]["port"] != running["dev"]["port"]
     for mine, other in (("dev", "production"), ("profit", "production"), ("production", "dev")):
         where = f"host=127.0.0.1 port={running[other]['port']} dbname={running[other]['database']}"
-        demo.kitchen("enter", mine, "--", "psql", "-X", where, "-c", "SELECT 1", expect=2)
-        demo.kitchen("enter", mine, "--", "psql", "-X", "-c", "SELECT 1")
+        knock = f'PGPASSWORD=$(cut -d: -f5 "$PGPASSFILE") psql -X -w "{where}" -c "SELECT 1"'
+        refused = demo.kitchen("enter", mine, "--", "sh", "-c", knock, expect=2)
+        assert "password authentication failed" in refused.stderr
+        demo.kitchen("enter", mine, "--", "psql", "-X", "-w", "-c", "SELECT 1")
 
 
 def test_everything_is_back_after_down_and_up(demo: Demo, look: Look) -> None:
