@@ -27,7 +27,8 @@ from kitchen.operations import journalled
 from kitchen.operations.pantry_check import Examined, examine, refuse
 from kitchen.operations.pantry_key import masking_key
 from kitchen.operations.pantry_verify import Checked, Subject, look_at_production, refuse_leaks, verify
-from kitchen.ports import Control, CopyJob, PantryStore, SecretStore, Snapshot, Source, Workspaces
+from kitchen.operations.rebind import rebind
+from kitchen.ports import Control, CopyJob, PantryStore, SecretStore, Sessions, Snapshot, Source, Tables, Workspaces
 from kitchen.saga import Step
 
 KIND = "refresh"
@@ -47,6 +48,10 @@ class Services(Protocol):
     def environment(self) -> Environment: ...
     @property
     def control(self) -> Control: ...
+    @property
+    def sessions(self) -> Sessions: ...
+    @property
+    def tables(self) -> Tables: ...
     @property
     def workspaces(self) -> Workspaces: ...
     @property
@@ -182,7 +187,7 @@ def _rebind(services: Services, version: int) -> None:
                     services.control.kitchens.save(moved, expected=State.READY)
                 else:
                     moved = standing
-                services.workspaces.rebind(services.layer(moved))
+                rebind(services, services.layer(moved))
                 return
         except Conflict:
             if time.monotonic() > give_up:

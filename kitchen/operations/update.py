@@ -12,7 +12,8 @@ from kitchen.domain.layout import Layer
 from kitchen.errors import Conflict, InvalidInput, NotFound
 from kitchen.operations.delivery import head_of, refuse_dirty
 from kitchen.operations.journalled import perform
-from kitchen.ports import Control, RefUpdate, Repository, Workspaces
+from kitchen.operations.rebind import rebind_views
+from kitchen.ports import Control, RefUpdate, Repository, Sessions, Tables, Workspaces
 from kitchen.saga import Step
 
 Say = Callable[[str], None]
@@ -23,6 +24,10 @@ class UpdateServices(Protocol):
 
     @property
     def control(self) -> Control: ...
+    @property
+    def sessions(self) -> Sessions: ...
+    @property
+    def tables(self) -> Tables: ...
     @property
     def workspaces(self) -> Workspaces: ...
     def layer(self, kitchen: Kitchen) -> Layer: ...
@@ -98,18 +103,20 @@ def update(services: UpdateServices, repository: Repository, planned: Update, *,
         "kitchen": planned.kitchen.name, "branch": planned.branch, "old": planned.old, "new": planned.new,
         "pantry": planned.pantry,
     }  # fmt: skip
-    steps = update_steps(services, repository, planned)
+    steps = update_steps(services, repository, planned, say)
     perform(services.control, "update", planned.kitchen.name, arguments, steps, say)
 
 
-def update_steps(services: UpdateServices, repository: Repository, planned: Update) -> list[Step]:
+def update_steps(
+    services: UpdateServices, repository: Repository, planned: Update, say: Say = lambda _: None
+) -> list[Step]:
     """Return the steps of an update; the first one that changes something is the pivot."""
     steps: list[Step] = []
     if planned.new != planned.old:
         steps = [_branch_step(repository, planned), _files_step(repository, planned)]
     if planned.pantry is not None:
         steps += [_record_step(services, planned, pivot=not steps), _layer_step(services, planned)]
-    return steps
+    return [*steps, _views_step(services, planned, say)] if steps else []
 
 
 def _branch_step(repository: Repository, planned: Update) -> Step:
@@ -160,6 +167,17 @@ def _layer_step(services: UpdateServices, planned: Update) -> Step:
         services.workspaces.rebind(services.layer(_moved(services, planned)))
 
     return Step("layer", f"opening pantry v{planned.pantry} and closing the older one", do=do, look=lambda: False)
+
+
+def _views_step(services: UpdateServices, planned: Update, say: Say) -> Step:
+    """A view keeps reading the very tables that it was made over, also when a swap has put them aside."""
+
+    def do() -> None:
+        found = services.control.kitchens.get(planned.kitchen.name)
+        if found is not None:
+            rebind_views(services, services.layer(found), say=say)
+
+    return Step("views", "binding the kitchen's own views to what it reads now", do=do, look=lambda: False)
 
 
 def rebuild(services: UpdateServices, repository: Repository, operation: Operation) -> list[Step]:
