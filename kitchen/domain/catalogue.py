@@ -55,7 +55,6 @@ class SourceTable:
     checks: Mapping[str, str] = field(default_factory=dict)  # name -> definition
     rows: int = 0  # the planner's estimate
     pages: int = 0
-    row_security: bool = False
 
     def column(self, name: str) -> SourceColumn | None:
         """Return a column, or None."""

@@ -22,7 +22,7 @@ from kitchen.ports import Row, Sessions
 _TABLES = """
 SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltuples::bigint,
     CASE WHEN c.relkind = 'r' THEN pg_relation_size(c.oid) / current_setting('block_size')::bigint ELSE 0 END,
-    c.relrowsecurity, has_table_privilege(c.oid, 'SELECT')
+    row_security_active(c.oid), has_table_privilege(c.oid, 'SELECT')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition AND c.relpersistence <> 't'
     AND NOT EXISTS (
@@ -176,6 +176,11 @@ def read_catalogue(session: PgSession, schemas: Sequence[str]) -> Catalogue:
     unreadable = [f"{row[1]}.{row[2]}" for row in rows if not row[7]]
     if unreadable:
         raise NotPermitted(f"the provisioner may not read {', '.join(unreadable)}", hint="kitchen doctor")
+    if hidden := [f"{row[1]}.{row[2]}" for row in rows if row[6]]:
+        raise Refused(
+            f"row security would hide rows of {', '.join(hidden)} from the provisioner, in silence",
+            hint="let the provisioner bypass it: ALTER ROLE … BYPASSRLS, or no FORCE for the tables' owner",
+        )
     left_out = tuple(f"{row[1]}.{row[2]}: a foreign table" for row in rows if row[3] == "f")
     rows = [row for row in rows if row[3] != "f"]
     oids = [row[0] for row in rows]
@@ -193,7 +198,7 @@ def read_catalogue(session: PgSession, schemas: Sequence[str]) -> Catalogue:
         SourceTable(
             name=TableName(row[1], row[2]), physical=TableName(row[1], row[2]), columns=tuple(columns[row[0]]),
             partitioned=row[3] == "p", primary_key=primary.get(row[0], ()), uniques=tuple(uniques[row[0]]),
-            checks=dict(checks[row[0]]), rows=max(row[4], 0), pages=row[5], row_security=row[6],
+            checks=dict(checks[row[0]]), rows=max(row[4], 0), pages=row[5],
         )
         for row in rows
     )  # fmt: skip
