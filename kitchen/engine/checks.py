@@ -10,8 +10,9 @@ from typing import Any
 from kitchen.domain.layout import TableName
 from kitchen.domain.recipe import Recipe, RecipeTest
 from kitchen.engine.compile import Places, compile_reading
-from kitchen.engine.mentions import Use, read_sql
+from kitchen.engine.mentions import Use
 from kitchen.engine.naming import Names, is_system, parse_name
+from kitchen.engine.sql_reading import read_sql
 from kitchen.engine.statements import identifier, quoted, with_parameters
 from kitchen.errors import InvalidInput
 

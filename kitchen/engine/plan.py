@@ -9,9 +9,10 @@ from difflib import get_close_matches
 
 from kitchen.domain.layout import Layout, TableName
 from kitchen.domain.recipe import Node, NodeKind, Recipe
-from kitchen.engine.mentions import Mention, Name, Reading, Use, read_sql
+from kitchen.engine.mentions import Mention, Name, Reading, Use
 from kitchen.engine.naming import Names, is_system, parse_name
 from kitchen.engine.order import circle_in, reasons_of
+from kitchen.engine.sql_reading import read_sql
 from kitchen.engine.statements import parameters_in, with_parameters
 from kitchen.engine.touches import Seen, Touches, fold, in_order
 from kitchen.errors import InvalidInput

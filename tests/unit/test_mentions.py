@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kitchen.engine.mentions import read_sql
+from kitchen.engine.sql_reading import read_sql
 from kitchen.engine.statements import canonical, literal, parameters_in, split, with_parameters
 from kitchen.errors import InvalidInput
 

@@ -1,0 +1,43 @@
+"""A SQL text to its statements, each with the tables it names."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from sqlglot import exp
+
+from kitchen.engine.mentions import Reading, Use
+from kitchen.engine.sql_heads import read_head
+from kitchen.engine.sql_tree import mentions_in, parse
+from kitchen.engine.statements import Statement, split
+
+_PARSED = frozenset(
+    ["SELECT", "WITH", "VALUES", "TABLE", "(", "INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "CREATE", "DROP",
+     "ALTER", "COPY", "COMMENT", "GRANT", "REVOKE", "ANALYZE"]
+)  # fmt: skip
+_TRANSACTION = "a node is one transaction: the runner begins and commits it"
+_REFUSED = {
+    **dict.fromkeys(["BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE"], _TRANSACTION),
+    "PREPARE": _TRANSACTION,
+    "VACUUM": "VACUUM cannot run in a transaction, and a node is one",
+}
+
+
+@lru_cache(maxsize=512)
+def read_sql(text: str, shown: str) -> tuple[Reading, ...]:
+    """Return every statement of a text with the tables it names; raises InvalidInput where it is no SQL at all."""
+    return tuple(_read(statement, text) for statement in split(text, shown=shown))
+
+
+def _read(statement: Statement, text: str) -> Reading:
+    head = [token.text.upper() for token in statement.tokens[:2]]
+    refused = _REFUSED.get(head[0])
+    settings = head[0] in ("SET", "RESET", "DISCARD") and head[1:2] != ["LOCAL"]
+    if refused:
+        return Reading(statement, (), refused=refused)
+    tree = parse(statement.tokens, text) if head[0] in _PARSED else None
+    if tree is None or isinstance(tree, exp.Command):
+        return read_head(statement, text)
+    found = tuple(mention.shifted(-statement.start) for mention in mentions_in(tree))
+    temporary = any(mention.use is Use.CREATE_TEMPORARY for mention in found)
+    return Reading(statement, found, leaves_settings=settings or temporary)
