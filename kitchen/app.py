@@ -17,6 +17,7 @@ from kitchen.errors import InvalidInput, NotFound
 from kitchen.ports import (
     ContainerEngine,
     Control,
+    Installer,
     ObjectStore,
     PantryStore,
     Publisher,
@@ -147,6 +148,14 @@ class Services:
         from kitchen.adapters.postgres.sessions import PgSessions
 
         return PgSessions(self._administrator)
+
+    def installer(self, administrator: Credentials | None) -> Installer:
+        """Return what prepares the external server of this environment, seen as its administrator sees it."""
+        from kitchen.adapters.postgres.install import PgInstaller
+
+        schemas = self.layout.logical if self.layout.holds_production else ()
+        database = str(self.environment.warehouse.settings["database"])
+        return PgInstaller(administrator, environment=self.environment.name, database=database, schemas=schemas)
 
     @cached_property
     def control(self) -> Control:

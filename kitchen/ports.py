@@ -284,6 +284,10 @@ class Workspaces(Protocol):
         """Open the layer's parents and pantry to a kitchen, close others, and set its search path anew."""
         ...
 
+    def open_production(self, layer: Layer) -> None:
+        """Let the top's standing kitchen, and its candidates, read what other roles made in production's schemas."""
+        ...
+
     def drop(self, kitchen: Kitchen, schemas: Sequence[str]) -> None:
         """Close the login, end its sessions, drop schemas in batches and then the roles; absent is success."""
         ...
@@ -358,6 +362,7 @@ class Publication:
     owner: str  # role that owns what is new in the target
     strangers: frozenset[str] = frozenset()  # roles whose grants do not move along
     untouched: frozenset[str] = frozenset()  # schemas whose views stay on the replaced tables
+    mark: str = "kitchen"  # comment by which the archives are known to be ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -402,6 +407,18 @@ class Publisher(Protocol):
 
     def validate(self, tables: Sequence[TableName]) -> tuple[str, ...]:
         """Validate the foreign keys of and to tables that a swap left unvalidated; returns what does not hold."""
+        ...
+
+    def watch(self, tables: Sequence[TableName]) -> Mapping[str, object]:
+        """Return, as JSON can hold it, how tables are now, for ``changed``."""
+        ...
+
+    def changed(self, watched: Mapping[str, object]) -> tuple[str, ...]:
+        """Return the tables whose rows are no longer those that were watched, wherever the tables are now."""
+        ...
+
+    def drop_archive(self, schema: str, *, mark: str) -> tuple[str, ...]:
+        """Drop what a swap kept, if it bears the mark; returns what still needs it, and then it stays."""
         ...
 
 

@@ -15,6 +15,7 @@ from psycopg2 import errors, sql
 
 from kitchen.adapters.postgres.connection import PgSession, translated
 from kitchen.adapters.postgres.dropping import drop_workspace
+from kitchen.adapters.postgres.install_rights import reader_statements
 from kitchen.adapters.postgres.sessions import PgSessions
 from kitchen.domain.connection import Credentials
 from kitchen.domain.kitchen import Kind, Kitchen, pantry_reader_role
@@ -90,6 +91,14 @@ class PgWorkspaces:
         return self._sessions.administrator().named(
             user=kitchen.login_role, password=Secret(password), role=kitchen.owner_role
         )
+
+    def open_production(self, layer: Layer) -> None:
+        """Let the standing kitchen, and its candidates, read what other roles have made in production's schemas."""
+        kitchen = layer.kitchen
+        with self._sessions.as_administrator(application=f"kitchen {kitchen.name} open") as session:
+            schemas = sorted(_look(session, layer).schemas)
+            statements = reader_statements(session, schemas, [kitchen.reader_role, kitchen.owner_role])
+            _run(session, f"opening production to {kitchen.name!r}", map(sql.SQL, statements))
 
     def exists(self, kitchen: Kitchen) -> bool:
         """Say whether the kitchen's login role is there and bears its mark."""
@@ -210,6 +219,8 @@ def _making(session: PgSession, layer: Layer, found: Found, verifier: str) -> li
     made += [_format("GRANT {} TO {}", role, owner) for role in sorted([*_reads(layer), found.door])]
     for schema in layer.layout.schemas(kitchen):
         made += _schema(layer, schema, exists=schema in found.schemas)
+    # what production's own roles made before kitchen came, and what they will make
+    made += map(sql.SQL, reader_statements(session, sorted(found.schemas), [reader, owner]))
     # a type or function is everybody's unless this is said without IN SCHEMA
     made += [_format("ALTER DEFAULT PRIVILEGES FOR ROLE {} REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC", owner)]
     made += [_format("ALTER ROLE {} IN DATABASE {} SET role = {}", login, found.database, sql.Literal(owner))]
@@ -229,11 +240,6 @@ def _schema(layer: Layer, schema: str, *, exists: bool) -> list[sql.Composable]:
         _format("GRANT USAGE, CREATE ON SCHEMA {} TO {}", schema, owner),
         _format("GRANT USAGE ON SCHEMA {} TO {}", schema, reader),
     ]
-    if exists:
-        made += [
-            _format("GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {}", schema, reader),
-            _format("GRANT SELECT ON ALL SEQUENCES IN SCHEMA {} TO {}", schema, reader),
-        ]
     opening = "ALTER DEFAULT PRIVILEGES FOR ROLE {} IN SCHEMA {}"
     made += [
         _format(f"{opening} GRANT {right} TO {{}}", owner, schema, reader)
