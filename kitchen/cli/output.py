@@ -55,6 +55,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
             click.echo("\t".join(_cell(value) for value in row))
         return
     from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Table
 
     drawn = Table(box=None, header_style="bold", pad_edge=False)
@@ -62,7 +63,10 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         drawn.add_column(heading)
     for row in rows:
         drawn.add_row(*(_cell(value) for value in row))
-    Console().print(drawn)
+    console = Console()
+    # a table that is wider than the terminal runs over its edge: cut into narrow columns nothing of it can be read
+    console.width = max(console.width, Measurement.get(console, console.options.update(max_width=1000), drawn).maximum)
+    console.print(drawn)
 
 
 def confirm(question: str, *, yes: bool) -> None:
