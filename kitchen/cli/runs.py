@@ -1,17 +1,19 @@
-"""run, runs, test."""
+"""run, test, and the runs of the past."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from kitchen.cli import output
 from kitchen.cli.options import current_app, environment_option, json_option, kitchen_option
-from kitchen.errors import InvalidInput, KitchenError, NotFound
+from kitchen.cli.run_history import SHORT, find_run, runs_command, show_tests, took
+from kitchen.errors import InvalidInput
+
+__all__ = ["run_command", "runs_command", "test_command"]
 
 if TYPE_CHECKING:
     from kitchen.app import App, Services
@@ -20,31 +22,48 @@ if TYPE_CHECKING:
     from kitchen.domain.run import Run
     from kitchen.operations.recipes import Source
 
-SHORT = 8  # characters of a run's id that people type
-
 
 @click.command("run", short_help="run a recipe with its tests")
 @click.argument("recipe", metavar="RECIPE")
 @click.option("--variation", metavar="V", help="A named set of parameters and nodes of the recipe.")
 @click.option("--set", "settings", metavar="K=V", multiple=True, help="Set a parameter for this run.")
 @click.option("--node", "nodes", metavar="N", multiple=True, help="Run only this node (may be given again).")
+@click.option("--affected", is_flag=True, help="Run only what differs from the parent's branch, and what follows.")
+@click.option("--resume", metavar="RUN", help="Run what RUN left, with its parameters, and what changed since.")
 @click.option("--dry-run", is_flag=True, help="Print the nodes that would run, in order, and run none.")
 @kitchen_option
 @environment_option
 @json_option
 def run_command(
-    recipe: str, *, variation: str | None, settings: tuple[str, ...], nodes: tuple[str, ...], dry_run: bool,
-    kitchen: str | None, environment: str | None, as_json: bool,
+    recipe: str, *, variation: str | None, settings: tuple[str, ...], nodes: tuple[str, ...], affected: bool,
+    resume: str | None, dry_run: bool, kitchen: str | None, environment: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Run RECIPE in a kitchen, with its tests.
 
     What a node writes is copied into the kitchen first. The run ends at the first stop test that fails (exit code 5)
     or the first node that breaks (exit code 1).
     """
+    from kitchen.files.recipe import read_recipe
     from kitchen.operations.run import plan_recipe, run_recipe
+    from kitchen.operations.selection import affected_nodes, parameters_then, resumed_nodes
 
-    with _at_hand(recipe, kitchen, environment) as (services, where, read, source):
+    if sum([bool(nodes), affected, resume is not None]) > 1 or (resume and (variation or settings)):
+        raise InvalidInput("--node, --affected and --resume choose nodes: use one; --resume brings its own parameters")
+    with _at_hand(recipe, kitchen, environment) as (app, services, where, read, source):
         overrides = _overrides(read, variation, settings)
+        if resume is not None:
+            earlier = find_run(app, resume, where.environment)
+            variation, overrides = earlier.variation, parameters_then(read, earlier)
+            nodes = resumed_nodes(services, app.repository, read_recipe, where, read, run=earlier)
+        if affected:
+            nodes = affected_nodes(
+                services, app.repository, read_recipe, where, read, variation=variation, overrides=overrides
+            )
+            if not nodes:
+                output.done(f"{recipe} is as it is in {where.parent}: nothing to run")
+                if as_json:
+                    output.emit_json(None)
+                return
         if dry_run:
             plan = plan_recipe(services, where, read, variation=variation, overrides=overrides)
             _show_plan(services, where, plan, nodes, as_json=as_json)
@@ -93,82 +112,8 @@ def test_command(
     if as_json:
         output.emit_json(runs)
     else:
-        _show_tests(runs)
+        show_tests(runs)
     _require_all(runs)
-
-
-@click.group("runs", short_help="runs of the past")
-def runs_command() -> None:
-    """Show the runs of an environment."""
-
-
-@runs_command.command("list")
-@kitchen_option
-@environment_option
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many, newest first.")
-@json_option
-def list_runs(kitchen: str | None, environment: str | None, limit: int, as_json: bool) -> None:
-    """List runs, newest first."""
-    runs = current_app().workbench(environment).control.runs.all(kitchen=kitchen, limit=limit)
-    if as_json:
-        output.emit_json(runs)
-        return
-    now = datetime.now(UTC)
-    output.table(
-        ["run", "kitchen", "recipe", "state", "started", "took", "by", "message"],
-        [
-            [str(run.id)[:SHORT], run.kitchen, run.recipe, run.state, f"{output.ago(run.started_at, now)} ago",
-             _took(run.started_at, run.ended_at), run.by, run.message]
-            for run in runs
-        ],
-    )  # fmt: skip
-
-
-@runs_command.command("show")
-@click.argument("identity", metavar="RUN")
-@environment_option
-@json_option
-def show_run(identity: str, environment: str | None, as_json: bool) -> None:
-    """Show the nodes and tests of RUN (the beginning of its id)."""
-    run = _find_run(current_app(), identity, environment)
-    if as_json:
-        output.emit_json(run)
-        return
-    variation = f" ({run.variation})" if run.variation else ""
-    output.emit(
-        f"{run.state}: {run.recipe}{variation} in {run.kitchen}, by {run.by}, {run.started_at:%Y-%m-%d %H:%M:%S %Z}"
-    )
-    output.emit(f"run {run.id}, commit {run.commit or 'unknown'}")
-    if run.parameters:
-        output.emit("parameters: " + ", ".join(f"{name}={value}" for name, value in run.parameters.items()))
-    if run.message:
-        output.emit(run.message)
-    if run.nodes:
-        output.emit("")
-        output.table(
-            ["node", "attempt", "state", "took", "rows", "message"],
-            [[node.node, node.attempt, node.state, _took(node.started_at, node.ended_at), node.rows, node.message]
-             for node in run.nodes],
-        )  # fmt: skip
-    if run.tests:
-        output.emit("")
-        _show_tests([run])
-
-
-@runs_command.command("logs")
-@click.argument("identity", metavar="RUN")
-@click.argument("node", required=False)
-@environment_option
-def run_logs(identity: str, node: str | None, environment: str | None) -> None:
-    """Print what the programs of RUN (or of its NODE) printed."""
-    run = _find_run(current_app(), identity, environment)
-    if node is not None and node not in {one.node for one in run.nodes}:
-        raise NotFound(f"run {identity} has no node {node!r}", hint=f"kitchen runs show {identity}")
-    for one in run.nodes:
-        if node is None and one.log:
-            output.say(f"--- {one.node}, attempt {one.attempt}: {one.state}")
-        if node in (None, one.node) and one.log:
-            click.echo(one.log, nl=False)
 
 
 # --- helpers ----------------------------------------------------------------------------------------------------------
@@ -177,14 +122,14 @@ def run_logs(identity: str, node: str | None, environment: str | None) -> None:
 @contextmanager
 def _at_hand(
     recipe: str, kitchen: str | None, environment: str | None
-) -> Iterator[tuple[Services, Kitchen, Recipe, Source]]:
+) -> Iterator[tuple[App, Services, Kitchen, Recipe, Source]]:
     from kitchen.files.recipe import read_recipe
     from kitchen.operations.recipes import source_of
 
     app = current_app()
     services, where = app.find(kitchen, environment)
     with source_of(app.repository, app.worktrees, where) as source:
-        yield services, where, read_recipe(source.root, recipe), source
+        yield app, services, where, read_recipe(source.root, recipe), source
 
 
 def _overrides(recipe: Recipe, variation: str | None, settings: Sequence[str]) -> dict[str, object]:
@@ -256,7 +201,7 @@ def _end(run: Run, *, as_json: bool) -> None:
         notes = f", {len(failed)} of them not passed (warn or log)" if failed else ""
         output.done(
             f"{run.recipe} passed in {run.kitchen}: {_many(ran, 'node')}, {_many(len(run.tests), 'test')}{notes},"
-            f" {_took(run.started_at, run.ended_at)}; kitchen runs show {short}"
+            f" {took(run.started_at, run.ended_at)}; kitchen runs show {short}"
         )
     require_passed(run.state, run.message, identity=short)
 
@@ -269,45 +214,6 @@ def _require_all(runs: Sequence[Run]) -> None:
         for run in runs:
             if run.state is state:
                 require_passed(run.state, f"{run.recipe}: {run.message}", identity=str(run.id)[:SHORT])
-
-
-def _show_tests(runs: Sequence[Run]) -> None:
-    output.table(
-        ["recipe", "node", "when", "test", "result", "measured", "expected"],
-        [
-            [run.recipe, result.node, result.phase, result.test, _result(result.passed, result.error, result.severity),
-             result.error or result.measured, result.expected]
-            for run in runs
-            for result in run.tests
-        ],
-    )  # fmt: skip
-
-
-def _result(passed: bool, error: str | None, severity: str) -> str:
-    if passed:
-        return "passed"
-    return f"{'error' if error else 'failed'} ({severity})"
-
-
-def _find_run(app: App, identity: str, environment: str | None) -> Run:
-    """Look in the named environment, else in the workbench and then in the others."""
-    first = app.workbench(environment)
-    others = [] if environment else [e for e in app.environments.environments if e != first.environment.name]
-    run = first.control.runs.get(identity.lower())
-    for name in others:
-        if run is not None:
-            break
-        try:
-            run = app.services(name).control.runs.get(identity.lower())
-        except KitchenError as closed:
-            output.say(f"{name} could not be asked: {closed.message}")
-    if run is None:
-        raise NotFound(f"there is no run {identity[:40]!a}", hint="kitchen runs list")
-    return run
-
-
-def _took(begun: datetime, ended: datetime | None) -> str:
-    return f"{(ended - begun).total_seconds():.1f} s" if ended is not None else ""
 
 
 def _many(count: int, what: str) -> str:
