@@ -113,7 +113,8 @@ def plan_working(
     ttl = wish.ttl if wish.ttl is not None else rules.ttl
     kitchen = Kitchen(
         id=uuid4(), name=name, environment=services.environment.name, kind=Kind.WORKING, state=State.CREATING,
-        branch=branch, base_commit=base, parent=parent.name, pantry=newest_pantry(services), owner=person,
+        branch=branch, base_commit=base, parent=parent.name,
+        pantry=None if wish.data == "none" else newest_pantry(services), owner=person,
         created_at=now, expires_at=now + ttl if ttl is not None else None, isolated=wish.isolated, data=wish.data,
         staff=wish.staff, ticket=wish.ticket,
     )  # fmt: skip
