@@ -12,6 +12,7 @@ from kitchen.adapters.postgres.connection import PgSession, connect
 from kitchen.adapters.postgres.control import PgControl
 from kitchen.adapters.postgres.pantry import PgPantryStore
 from kitchen.adapters.postgres.source import PgSource
+from kitchen.adapters.postgres.tables import PgTables
 from kitchen.adapters.postgres.workspaces import PgWorkspaces
 from kitchen.domain.environment import DataSource, Environment, Service
 from kitchen.domain.kitchen import Kind, Kitchen, State
@@ -43,7 +44,9 @@ class Place:
         )  # fmt: skip
         self.layout = Layout(self.schemas, holds_production=False)
         self.control = PgControl(self.warehouse.sessions, environment=self.name, person="tester")
-        self.workspaces = PgWorkspaces(self.warehouse.sessions)
+        self.sessions = self.warehouse.sessions
+        self.tables = PgTables()
+        self.workspaces = PgWorkspaces(self.sessions)
         self.pantry_store = PgPantryStore(self.warehouse.sessions, self.layout, self.name)
         standing = Kitchen(
             id=uuid4(), name=self.name, environment=self.name, kind=Kind.STANDING, state=State.READY, branch=self.name,
