@@ -61,6 +61,7 @@ class ReleasePlan:
     nodes: Mapping[str, tuple[str, ...]]  # recipe -> nodes that run
     tables: tuple[str, ...]  # written by these nodes, by logical name
     drops: tuple[str, ...] = ()  # tables that leave with the recipe or node that made them
+    changes: tuple[str, ...] = ()  # of the tables: not built anew but copied and changed, so others must not write
     commits: tuple[Mapping[str, str], ...] = ()
     files: tuple[str, ...] = ()
     guarded: tuple[str, ...] = ()  # of them: access lists, gates, masking decisions
@@ -74,7 +75,7 @@ class ReleasePlan:
             "source": self.source, "source_branch": self.source_branch, "branch": self.branch,
             "base": self.base, "head": self.head,
             "nodes": {recipe: list(nodes) for recipe, nodes in sorted(self.nodes.items())},
-            "tables": list(self.tables), "drops": list(self.drops),
+            "tables": list(self.tables), "drops": list(self.drops), "changes": list(self.changes),
             "commits": [dict(commit) for commit in self.commits],
             "files": list(self.files), "guarded": list(self.guarded), "approvals": self.approvals, "tests": self.tests,
             "restores": self.restores,

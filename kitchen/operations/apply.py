@@ -13,8 +13,9 @@ from kitchen.errors import Conflict, NotFound, Refused
 from kitchen.operations.create import candidate as candidate_of
 from kitchen.operations.create import from_document, to_document
 from kitchen.operations.delivery import merge_result, refuse_dirty
+from kitchen.operations.delivery_build import Delivery
 from kitchen.operations.delivery_services import DeliveryServices
-from kitchen.operations.delivery_steps import Delivery, delivery_steps, note_failure
+from kitchen.operations.delivery_steps import delivery_steps, note_failure
 from kitchen.operations.journalled import perform
 from kitchen.ports import Repository
 from kitchen.saga import Step

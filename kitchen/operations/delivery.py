@@ -29,6 +29,7 @@ class Effect:
     nodes: Mapping[str, tuple[str, ...]]
     writes: frozenset[TableName]  # by logical name
     drops: frozenset[TableName]
+    changes: frozenset[TableName]  # copied and changed, not built anew
     left: tuple[str, ...] = ()  # said in words: tables that no node builds any more
 
 
@@ -135,11 +136,19 @@ def effect_of(services: DeliveryServices, repository: Repository, target: Kitche
         for table in _dropped(news[name], chosen)
         if table in own and table not in writes
     )
+    changes = frozenset(
+        table
+        for name, chosen in runs.items()
+        for planned in news[name].nodes
+        if planned.name in chosen
+        for table in planned.touches.changes
+        if table in known and table not in _rebuilt(news, runs)
+    )
     built = {table for planned in news.values() for table in planned.writes()}
     gone = {table for planned in olds.values() if planned is not None for table in planned.writes()} - built - drops
     left = tuple(f"{table} stays as it is: no node builds it any more" for table in sorted(gone & own, key=str))
     order = _order(news, runs)
-    return Effect({name: runs[name] for name in order}, writes, drops, left)
+    return Effect({name: runs[name] for name in order}, writes, drops, changes, left)
 
 
 def _known(services: DeliveryServices, target: Kitchen) -> tuple[frozenset[TableName], frozenset[TableName]]:
@@ -185,6 +194,16 @@ def _unbuilt(new: Plan, known: Collection[TableName]) -> frozenset[str]:
     """Return the nodes whose tables the target has never had, with what follows from them."""
     missing = [planned.name for planned in new.nodes if planned.writes - frozenset(known)]
     return new.downstream(missing)
+
+
+def _rebuilt(news: Mapping[str, Plan], runs: Mapping[str, Sequence[str]]) -> frozenset[TableName]:
+    return frozenset(
+        table
+        for name, nodes in runs.items()
+        for planned in news[name].nodes
+        if planned.name in nodes
+        for table in planned.touches.rebuilds
+    )
 
 
 def _dropped(planned: Plan, nodes: Collection[str]) -> frozenset[TableName]:
@@ -234,6 +253,7 @@ def plan_delivery(
     document = ReleasePlan(
         source=source, source_branch=source_branch, branch=target.branch, base=merged.target, head=merged.source,
         nodes=effect.nodes, tables=tuple(sorted(map(str, effect.writes))), drops=tuple(sorted(map(str, effect.drops))),
+        changes=tuple(sorted(map(str, effect.changes))),
         commits=repository.log(merged.target, merged.source), files=files,
         guarded=tuple(path for path in files if path.startswith(_GUARDED)), approvals=gates.approvals,
         tests=gates.tests,

@@ -6,53 +6,32 @@ Up to the step ``branch`` everything is undone on failure and nobody has seen an
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import replace
 
 from kitchen.domain.kitchen import Kind, Kitchen, State
-from kitchen.domain.layout import TableName
-from kitchen.domain.recipe import Recipe
-from kitchen.domain.release import Release, ReleaseKind, ReleaseState
+from kitchen.domain.release import ReleaseState
 from kitchen.domain.run import Run, RunState
-from kitchen.errors import Conflict, KitchenError, Refused
-from kitchen.files.recipe import list_recipes, read_recipe
-from kitchen.operations.create import create_steps
+from kitchen.errors import Conflict, KitchenError
+from kitchen.files.recipe import read_recipe
 from kitchen.operations.delete import delete_steps
+from kitchen.operations.delivery_build import (
+    Delivery,
+    Outdated,
+    as_ready,
+    build_again,
+    build_steps,
+    physical,
+    table_of,
+    watch_file,
+    written_meanwhile,
+)
 from kitchen.operations.delivery_services import DeliveryServices
-from kitchen.operations.run import plan_recipe, run_recipe, run_tests
 from kitchen.ports import Arrival, Publication, Published, RefUpdate, Repository
 from kitchen.saga import Step
 
-Say = Callable[[str], None]
-
 WAIT = 60.0  # seconds that a swap waits for readers before it gives up
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One release on its way: enough to build its steps, now or after a crash."""
-
-    services: DeliveryServices
-    repository: Repository
-    release: Release
-    commit: str  # what the target's branch will be
-    target: Kitchen
-    candidate: Kitchen | None  # None: nothing is run and no table changes
-    say: Say
-
-    @property
-    def tag(self) -> str | None:
-        """Return the tag of a promotion."""
-        if self.release.kind is not ReleaseKind.PROMOTION:
-            return None
-        return f"release-{self.release.environment}-{self.release.number}"
-
-    @property
-    def folder(self) -> Path:
-        """Return where the commit's files are while the candidate lives."""
-        name = self.candidate.name if self.candidate is not None else f"release-{self.release.number}"
-        return self.repository.common_dir / "kitchen" / "candidates" / name
+_REBUILDS = 2  # times that a swap past its pivot builds its tables again because rows came in
 
 
 def delivery_steps(delivery: Delivery) -> list[Step]:
@@ -60,9 +39,7 @@ def delivery_steps(delivery: Delivery) -> list[Step]:
     steps = [_begin(delivery)]
     candidate = delivery.candidate
     if candidate is not None:
-        steps += [_export(delivery), *create_steps(delivery.services, candidate)]
-        steps += [_run_step(delivery, recipe) for recipe in delivery.release.plan.nodes]
-        steps += [_tests_step(delivery), _rehearsal(delivery)]
+        steps += [*build_steps(delivery, candidate), _rehearsal(delivery)]
     steps += [publishing_step(delivery.services, delivery.target), branch_step(delivery)]
     steps += [_swap(delivery), follow_step(delivery.repository, delivery.release.plan.branch, delivery)]
     if delivery.tag is not None:
@@ -90,92 +67,16 @@ def _begin(delivery: Delivery) -> Step:
     return Step("release", f"opening release {number}", do=do, look=is_on_its_way, undo=undo)
 
 
-def _export(delivery: Delivery) -> Step:
-    folder = delivery.folder
-
-    def remove() -> None:
-        shutil.rmtree(folder, ignore_errors=True)
-
-    def do() -> None:
-        remove()
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        delivery.repository.export(delivery.commit, folder)
-
-    # half an export looks like a whole one: it is made anew
-    return Step("files", f"writing the files of {delivery.commit[:12]}", do=do, look=lambda: False, undo=remove)
-
-
-def _run_step(delivery: Delivery, recipe: str) -> Step:
-    nodes = delivery.release.plan.nodes[recipe]
-    candidate = _ready(delivery)
-
-    def do() -> None:
-        run = run_recipe(
-            delivery.services, candidate, read_recipe(delivery.folder, recipe), nodes=nodes, folder=delivery.folder,
-            commit=delivery.commit, say=delivery.say,
-        )  # fmt: skip
-        _require(run, delivery)
-
-    what = f"running {', '.join(nodes)} of {recipe} in {candidate.name}"
-    return Step(f"run {recipe}", what, do=do, look=lambda: False)
-
-
-def _tests_step(delivery: Delivery) -> Step:
-    def do() -> None:
-        for name in list_recipes(delivery.folder):
-            _test(delivery, read_recipe(delivery.folder, name))
-
-    which = "all tests" if delivery.release.plan.tests == "all" else "the tests that see it"
-    return Step("tests", f"asking {which}", do=do, look=lambda: False)
-
-
-def _test(delivery: Delivery, recipe: Recipe) -> None:
-    """Evaluate the tests of nodes that did not run: all of them, or those that look at what was written."""
-    document = delivery.release.plan
-    everything = document.tests == "all" or any(path.startswith(f"recipes/{recipe.name}/") for path in document.files)
-    written = frozenset(map(_table, document.tables))
-    if not everything and not written:
-        return
-    candidate = _ready(delivery)
-    planned = plan_recipe(delivery.services, candidate, recipe)
-    ran = set(document.nodes.get(recipe.name, ()))
-    unbuilt = {one.name for one in planned.nodes if one.writes - planned.names.known}
-    asked = [
-        one.name
-        for one in planned.nodes
-        if one.name not in ran | unbuilt and (one.node.before_tests or one.node.after_tests)
-    ]
-    if unbuilt - ran:
-        delivery.say(f"  {recipe.name}: no tests of {', '.join(sorted(unbuilt - ran))}, which never ran there")
-    if not asked:
-        return
-    run = run_tests(
-        delivery.services, candidate, recipe, seeing=None if everything else written,
-        except_nodes={one.name for one in planned.nodes} - set(asked), commit=delivery.commit, say=delivery.say,
-    )  # fmt: skip
-    _require(run, delivery)
-
-
-def _require(run: Run, delivery: Delivery) -> None:
-    if run.state is RunState.PASSED:
-        return
-    why = run.message or str(run.state)
-    raise Refused(
-        f"{delivery.target.name} stays as it is: in the result, recipe {run.recipe} {run.state}: {why}",
-        hint=f"kitchen runs show {str(run.id)[:8]} -e {delivery.release.environment}",
-    )
-
-
-def _ready(delivery: Delivery) -> Kitchen:
-    assert delivery.candidate is not None  # noqa: S101 - steps that run are made only with a candidate
-    return delivery.candidate.with_state(State.READY)
-
-
 # --- the move ---------------------------------------------------------------------------------------------------------
 
 
 def _rehearsal(delivery: Delivery) -> Step:
     def do() -> None:
+        if written := written_meanwhile(delivery):
+            raise Conflict(
+                f"rows came into {', '.join(written)} while the candidate was built, and would be lost",
+                hint="try again when nothing writes to it, or let the node build the table anew",
+            )
         done = delivery.services.publisher.publish(
             _publication(delivery), wait=WAIT, record=lambda _: None, rehearse=True
         )
@@ -232,11 +133,21 @@ def _swap(delivery: Delivery) -> Step:
         found = services.control.releases.get(number)
         return found is not None and found.state in (ReleaseState.RELEASED, ReleaseState.ROLLED_BACK)
 
+    def publish() -> None:
+        done = services.publisher.publish(_publication(delivery), wait=WAIT, record=lambda d: _record(delivery, d))
+        if done.exchanged:
+            delivery.say(f"  {len(done.exchanged)} tables in {done.seconds * 1000:.0f} ms")
+
     def do() -> None:
+        for _ in range(_REBUILDS):
+            if look():
+                return
+            try:
+                publish()
+            except Outdated:
+                build_again(delivery)
         if not look():
-            done = services.publisher.publish(_publication(delivery), wait=WAIT, record=lambda d: _record(delivery, d))
-            if done.exchanged:
-                delivery.say(f"  {len(done.exchanged)} tables in {done.seconds * 1000:.0f} ms")
+            publish()
 
     tables = ", ".join(delivery.release.plan.tables) or "no tables"
     return Step("swap", f"moving {tables} into {delivery.target.name}", do=do, look=look)
@@ -247,15 +158,14 @@ def _publication(delivery: Delivery) -> Publication:
     arrivals = tuple(
         Arrival(name, layout.schema(target, logical))
         for logical in (layout.logical if candidate is not None else ())
-        for name in delivery.services.publisher.contents([layout.schema(_ready(delivery), logical)])
+        for name in delivery.services.publisher.contents([layout.schema(as_ready(delivery), logical)])
     )
-    drops = tuple(
-        TableName(layout.schema(target, table.schema), table.name) for table in map(_table, delivery.release.plan.drops)
-    )
+    drops = tuple(physical(delivery, table) for table in map(table_of, delivery.release.plan.drops))
     written = {arrival.to for arrival in arrivals} | {table.schema for table in drops}
     return Publication(
         arrivals, drops, {schema: layout.archive(schema, delivery.release.number) for schema in sorted(written)},
         target.owner_role, strangers=_roles(candidate), untouched=others_schemas(delivery.services, target),
+        mark=target.mark,
     )  # fmt: skip
 
 
@@ -274,6 +184,8 @@ def others_schemas(services: DeliveryServices, target: Kitchen) -> frozenset[str
 def _record(delivery: Delivery, done: Published) -> None:
     """Write, in the swap's own transaction, all that must not be true without it."""
     control, release, target = delivery.services.control, delivery.release, delivery.target
+    if written_meanwhile(delivery):  # asked again under the locks: nothing can come in any more
+        raise Outdated
     control.releases.released(release.number, commit=delivery.commit, tag=delivery.tag, exchanged=done.exchanged)
     if target.kind is Kind.STANDING:
         for node, run in _once(delivery):
@@ -346,15 +258,11 @@ def validate_step(delivery: Delivery) -> Step:
 
 
 def _remove_files(delivery: Delivery) -> Step:
-    return Step(
-        "files away", "removing the files of the candidate",
-        do=lambda: shutil.rmtree(delivery.folder, ignore_errors=True), look=lambda: not delivery.folder.exists(),
-    )  # fmt: skip
+    def do() -> None:
+        shutil.rmtree(delivery.folder, ignore_errors=True)
+        watch_file(delivery).unlink(missing_ok=True)
 
-
-def _table(text: str) -> TableName:
-    schema, _, name = text.partition(".")
-    return TableName(schema, name)
+    return Step("files away", "removing the files of the candidate", do=do, look=lambda: False)
 
 
 def note_failure(services: DeliveryServices, number: int, cause: BaseException) -> None:

@@ -16,10 +16,10 @@ from kitchen.errors import Conflict, NotFound, Refused
 from kitchen.operations.apply import target_of
 from kitchen.operations.create import from_document, to_document
 from kitchen.operations.delivery import head_of, refuse_dirty
+from kitchen.operations.delivery_build import Delivery
 from kitchen.operations.delivery_services import DeliveryServices
 from kitchen.operations.delivery_steps import (
     WAIT,
-    Delivery,
     branch_step,
     follow_step,
     note_failure,
@@ -187,7 +187,7 @@ def restore_steps(
     publication = Publication(
         restoration.arrivals, restoration.drops,
         {schema: services.layout.archive(schema, release.number) for schema in sorted(archives)},
-        target.owner_role, untouched=others_schemas(services, target),
+        target.owner_role, untouched=others_schemas(services, target), mark=target.mark,
     )  # fmt: skip
 
     def is_in() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -149,6 +150,26 @@ def test_a_migration_runs_once_in_a_standing_kitchen(bench: Bench, worktree: Pat
     commit(bench, worktree)
     bench.project.kitchen("merge", worktree.name, "--yes")
     assert psql(bench, "dev", "SELECT sum(amount) FROM ledger") == "3"
+
+
+def test_rows_that_come_in_while_a_table_is_changed_are_not_lost(bench: Bench, worktree: Path) -> None:
+    for standing in ("dev", "production"):
+        psql(bench, standing, "CREATE TABLE stock AS SELECT 1 AS amount")
+    folder = worktree / "recipes" / "slow"
+    folder.mkdir()
+    (folder / "recipe.yaml").write_text("description: x\nnodes:\n  change: {sql: change.sql}\n")
+    (folder / "change.sql").write_text("UPDATE stock SET amount = amount + 1;\nSELECT pg_sleep(4);\n")
+    commit(bench, worktree)
+    late = threading.Timer(3, lambda: psql(bench, "dev", "INSERT INTO stock VALUES (100)"))
+    late.start()
+    refused = bench.project.kitchen("merge", worktree.name, "--yes", expect=4)
+    late.join()
+    assert "rows came into dev.stock" in refused.stderr
+    assert psql(bench, "dev", "SELECT sum(amount) FROM stock") == "101"
+    (folder / "change.sql").write_text("UPDATE stock SET amount = amount + 1;\n")
+    commit(bench, worktree)
+    bench.project.kitchen("merge", worktree.name, "--yes")
+    assert psql(bench, "dev", "SELECT sum(amount) FROM stock") == "103"
 
 
 def test_update_and_diff(bench: Bench, worktree: Path) -> None:

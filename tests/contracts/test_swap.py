@@ -377,6 +377,35 @@ def test_an_older_snapshot_is_waited_for(shop: Shop) -> None:
     assert shop.value("SELECT count(*) FROM shop.customer") == 4
 
 
+def test_rows_that_come_go_or_change_are_noticed(shop: Shop) -> None:
+    orders = TableName("shop", "orders")
+    for statement in ("INSERT INTO shop.orders VALUES (8, 1, 1)", "UPDATE shop.orders SET amount = amount WHERE id = 2",
+                      "DELETE FROM shop.orders WHERE id = 3"):  # fmt: skip
+        watched = shop.publisher.watch([orders])
+        assert shop.publisher.changed(watched) == ()
+        shop.run(statement, "owner")
+        assert shop.publisher.changed(watched) == ("shop.orders",)
+    with shop.warehouse.sessions.as_administrator() as other, other.transaction():
+        other.execute("INSERT INTO shop.orders VALUES (9, 1, 1)")
+        watched = shop.publisher.watch([orders])  # this one does not see the row yet
+    assert shop.publisher.changed(watched) == ("shop.orders",)
+
+
+def test_an_archive_is_dropped_unless_somebody_needs_it_or_it_is_not_ours(shop: Shop) -> None:
+    shop.run("GRANT SELECT ON shop.customer TO {other}", "owner")
+    shop.run("CREATE VIEW child.own AS SELECT name FROM shop.customer", "other")
+    shop.build(NEW_CUSTOMER)
+    shop.publish()
+    (needed,) = shop.publisher.drop_archive("shop__r1", mark="kitchen")
+    assert "child.own" in needed
+    with pytest.raises(Conflict):
+        shop.publisher.drop_archive("bi", mark="kitchen")
+    shop.run("DROP VIEW child.own", "other")
+    assert shop.publisher.drop_archive("shop__r1", mark="kitchen") == ()
+    assert shop.publisher.drop_archive("shop__r1", mark="kitchen") == ()
+    assert shop.value("SELECT count(*) FROM shop.customer") == 4
+
+
 def test_readers_see_all_of_it_or_nothing(shop: Shop) -> None:
     shop.run("CREATE TABLE shop.a AS SELECT 0 AS version; CREATE TABLE shop.b AS SELECT 0 AS version", "owner")
     stop, failed, mixed, reads = threading.Event(), [], [], [0] * 8

@@ -153,3 +153,28 @@ def test_recovery_of_a_merge_killed(bench: Bench, first: int, second: int) -> No
     _end(bench)
     assert _state(bench) in (old, new)
     assert _settled(bench.traces()) == before
+
+
+def test_rows_that_came_in_between_are_in_when_recovery_swaps(bench: Bench) -> None:
+    psql(bench, "dev", "CREATE TABLE stock AS SELECT 1 AS amount")
+    folder = bench.project.root / ".kitchen" / "worktrees" / "work" / "recipes" / "stock"
+    folder.mkdir()
+    (folder / "recipe.yaml").write_text("description: x\nnodes:\n  change: {sql: change.sql}\n")
+    (folder / "change.sql").write_text("UPDATE stock SET amount = amount * 2;\n")
+    commit(bench, folder)
+    steps = _merge_steps(bench)
+    pivot = next(at for at, says in enumerate(steps) if says.startswith("moving branch"))
+    before = _settled(bench.traces())
+    _process(bench, _merge, "work", edge=4 * pivot + 2, number=signal.SIGKILL)  # the branch moved, the tables did not
+    psql(bench, "dev", "INSERT INTO stock VALUES (100)")
+    _end(bench)
+    assert psql(bench, "dev", "SELECT sum(amount) FROM stock") == "202"
+    assert _settled(bench.traces()) == before
+
+
+def _merge_steps(bench: Bench) -> tuple[str, ...]:
+    app = bench.fresh()
+    services, kitchen = app.find("work", "dev")
+    merge = plan_merge(services, app.repository, kitchen)
+    assert merge.plan is not None
+    return preview_steps(services, app.repository, record(services, merge, merge.plan))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from kitchen.adapters.postgres import swap
+from kitchen.adapters.postgres import swap, swap_watch
 from kitchen.adapters.postgres.connection import PgSession
 from kitchen.adapters.postgres.swap_plan import new_in
 from kitchen.domain.layout import TableName
@@ -34,3 +34,15 @@ class PgPublisher:
     def validate(self, tables: Sequence[TableName]) -> tuple[str, ...]:
         """Validate the foreign keys that a swap left unvalidated; returns what does not hold."""
         return swap.validate(self._session, tables)
+
+    def watch(self, tables: Sequence[TableName]) -> Mapping[str, object]:
+        """Return, as JSON can hold it, how tables are now."""
+        return swap_watch.watch(self._session, tables)
+
+    def changed(self, watched: Mapping[str, object]) -> tuple[str, ...]:
+        """Return the tables whose rows are no longer those that were watched."""
+        return swap_watch.changed(self._session, watched)
+
+    def drop_archive(self, schema: str, *, mark: str) -> tuple[str, ...]:
+        """Drop what a swap kept; returns what still needs it, and then it stays."""
+        return swap_watch.drop_archive(self._session, schema, mark)

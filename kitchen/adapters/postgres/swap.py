@@ -11,7 +11,7 @@ import psycopg2
 from psycopg2 import errors
 
 from kitchen.adapters.postgres.connection import PgSession, message_of, translated
-from kitchen.adapters.postgres.structure_text import qualified, quote
+from kitchen.adapters.postgres.structure_text import literal, qualified, quote
 from kitchen.adapters.postgres.swap_carry import lost
 from kitchen.adapters.postgres.swap_plan import SwapPlan, plan_swap
 from kitchen.adapters.postgres.swap_read import found_by_name, found_by_oid, properties_of
@@ -55,6 +55,8 @@ WHERE k.contype = 'f' AND NOT k.convalidated AND k.conparentid = 0
        OR (fn.nspname, f.relname) IN (SELECT * FROM unnest(%s::name[], %s::name[])))
 """
 
+_MARK = "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = %s"
+
 Record = Callable[[Published], None]
 
 
@@ -91,7 +93,7 @@ def swap(
     Raises Refused where something cannot be carried, and Conflict, naming who blocks, when the time is up.
     """
     until = time.monotonic() + wait
-    make_archives(session, publication.archives.values())
+    make_archives(session, publication.archives.values(), publication.mark)
     _wait_for_snapshots(session, until)
     changed, attempts = 0, 0
     plan = _prepared(session, publication)
@@ -110,11 +112,15 @@ def swap(
             plan = _prepared(session, publication)
 
 
-def make_archives(session: PgSession, schemas: Iterable[str]) -> None:
-    """Make the schemas that keep what is replaced; nobody else enters them."""
+def make_archives(session: PgSession, schemas: Iterable[str], mark: str) -> None:
+    """Make the schemas that keep what is replaced; nobody else enters them. Raises Conflict for a stranger's."""
     for schema in dict.fromkeys(schemas):
-        with translated(f"making schema {schema}"), session.connection.cursor() as cursor:
-            cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
+        known = session.query(_MARK, [schema])
+        if known and known[0][0] != mark:
+            raise Conflict(f"the schema {schema!r} is there already and is not ours; it stays", hint="kitchen doctor")
+        if not known:
+            with translated(f"making schema {schema}"), session.connection.cursor() as cursor:
+                cursor.execute(f"CREATE SCHEMA {quote(schema)}; COMMENT ON SCHEMA {quote(schema)} IS {literal(mark)}")
 
 
 def _prepared(session: PgSession, publication: Publication) -> SwapPlan:
