@@ -27,6 +27,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "show": ("Kitchens", "kitchens", "everything about one kitchen"),
     "enter": ("Kitchens", "enter", "a shell (or a command) inside a kitchen"),
     "env": ("Kitchens", "enter", "a kitchen's environment variables"),
+    "edit": ("Kitchens", "kitchens", "change a kitchen's expiry, staff or ticket"),
+    "hand": ("Kitchens", "kitchens", "give a kitchen to somebody else"),
     "delete": ("Kitchens", "kitchens", "remove a kitchen and everything it has"),
     "prune": ("Kitchens", "kitchens", "remove what has expired or is no longer used"),
     "hydrate": ("Work", "layers", "copy tables into the kitchen to write to them"),

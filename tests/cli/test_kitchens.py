@@ -345,6 +345,20 @@ def test_quotas_and_ttl(bench: Bench, shop: Project) -> None:
     assert _names(shop) == []
 
 
+def test_edit_and_hand(shop: Project) -> None:
+    shop.kitchen("create", "profit")
+    edited = _json(shop, "edit", "profit", "--ttl", "1h", "--ticket", "ABC-2", "--staff", "bob", "--staff", "eve")
+    assert isinstance(edited, dict)
+    assert (edited["ticket"], edited["staff"]) == ("ABC-2", ["bob", "eve"])
+    handed = _json(shop, "hand", "profit", "bob@example.com")
+    assert isinstance(handed, dict)
+    assert handed["owner"] == "bob@example.com"
+    assert handed["expires_at"] == edited["expires_at"]
+    shop.kitchen("edit", "profit", expect=2)
+    shop.kitchen("edit", "dev", "--ttl", "1h", expect=5)
+    assert "profit" not in shop.kitchen("list", "--mine").stdout
+
+
 def test_the_audit_tells_who_did_what(shop: Project) -> None:
     shop.kitchen("create", "profit")
     newest = _json(shop, "audit", "list", "--limit", "2")
