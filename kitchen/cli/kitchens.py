@@ -310,6 +310,18 @@ def _what(worktree: Path | None) -> str:
     return "worktree, " if worktree is not None else ""
 
 
+def _prune_archives(services: Services, *, dry_run: bool) -> None:
+    """Drop what old releases replaced; what is gone already costs a query each."""
+    from kitchen.operations.archives import drop, prunable_archives
+
+    for archive in prunable_archives(services, datetime.now(UTC)):
+        if dry_run:
+            output.say(f"{archive.schema}: kept by release {archive.release.number}")
+            continue
+        for needed in drop(services, archive):
+            output.warn(f"{archive.schema} stays: {needed}")
+
+
 @click.command("prune")
 @environment_option
 @click.option("--force", is_flag=True, help="Also where uncommitted or unmerged work is lost.")
@@ -331,6 +343,7 @@ def prune_command(environment: str | None, force: bool, dry_run: bool, yes: bool
             except KitchenError as error:  # the others go on
                 output.warn(error.message)
                 failed.append(error)
+        _prune_archives(services, dry_run=dry_run)
     output.done(f"{count} kitchens {'would be ' if dry_run else ''}removed")
     if failed:
         raise failed[0]

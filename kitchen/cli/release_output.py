@@ -11,6 +11,7 @@ import click
 from kitchen.cli import output
 from kitchen.domain.release import Release, ReleaseKind, ReleasePlan, ReleaseState
 from kitchen.errors import InvalidInput
+from kitchen.operations.archives import rollback_until
 
 _SHOWN = 10  # commits and files; the rest is counted
 
@@ -63,6 +64,7 @@ def described(release: Release) -> dict[str, object]:
         "by": release.by,
         "planned_at": release.planned_at,
         "released_at": release.released_at,
+        "rollback_until": rollback_until(release),
         "commit": release.commit,
         "tag": release.tag,
         "message": release.message,

@@ -183,6 +183,7 @@ def list_releases(environment: str | None, limit: int, as_json: bool) -> None:
 @json_option
 def show(number: int, environment: str | None, as_json: bool) -> None:
     """Show everything about one release."""
+    from kitchen.operations.archives import rollback_until
     from kitchen.operations.promote import release_of
 
     services = _services(current_app(), environment)
@@ -195,6 +196,8 @@ def show(number: int, environment: str | None, as_json: bool) -> None:
     for approval in release.approvals:
         of_it = "" if approval in release.agreed else " (of an earlier plan)"
         output.say(f"  approved by {approval.by}, {approval.at:%Y-%m-%d %H:%M}{of_it}")
+    if (until := rollback_until(release)) is not None:
+        output.say(f"  what it replaced is kept until {until:%Y-%m-%d}, and longer while it is among the newest")
     for swapped in release.swapped:
         what = "new" if swapped.before is None else "gone" if swapped.after is None else "replaced"
         output.say(f"  {swapped.table}: {what}")

@@ -15,6 +15,7 @@ from kitchen.domain.journal import Operation
 from kitchen.domain.kitchen import Kind, Kitchen, State
 from kitchen.domain.layout import Layout
 from kitchen.errors import Conflict, NotFound, Refused
+from kitchen.operations.archives import archives_of
 from kitchen.operations.create import from_document, to_document
 from kitchen.operations.journalled import perform
 from kitchen.ports import Control, ObjectStore, RefUpdate, Repository, SecretStore, Workspaces
@@ -169,9 +170,11 @@ def _mark_step(services: DeleteServices, kitchen: Kitchen) -> Step:
 
 def _workspace_step(services: DeleteServices, kitchen: Kitchen) -> Step:
     schemas = services.layout.schemas(kitchen)
+    kept = archives_of(services.layout, kitchen, services.control.releases.all(kitchen=kitchen.name))
     return Step(
         "delete workspace", f"ending sessions, dropping schema {', '.join(schemas)} and its roles",
-        do=lambda: services.workspaces.drop(kitchen, schemas), look=lambda: False,  # a drop that was cut off goes on
+        do=lambda: services.workspaces.drop(kitchen, (*schemas, *kept)),
+        look=lambda: False,  # a drop that was cut off goes on
     )  # fmt: skip
 
 
