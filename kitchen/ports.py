@@ -265,6 +265,16 @@ class Sessions(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class MarkedWorkspace:
+    """A workspace as its own marks describe it, without any record."""
+
+    name: str
+    id: UUID
+    parents: frozenset[str]  # kitchens that it reads; empty where isolated or standing
+    pantry: int | None
+
+
 class Workspaces(Protocol):
     """Schemas and roles of kitchens. Everything made carries the kitchen's mark; nothing without it is dropped."""
 
@@ -274,6 +284,10 @@ class Workspaces(Protocol):
 
     def exists(self, kitchen: Kitchen) -> bool:
         """Say whether the kitchen's login role is there and bears its mark."""
+        ...
+
+    def marked(self, environment: str) -> tuple[MarkedWorkspace, ...]:
+        """Return every workspace of this database that bears a kitchen's mark, by name."""
         ...
 
     def sizes(self, schemas: Sequence[str]) -> Mapping[str, tuple[int, int]]:
@@ -630,6 +644,10 @@ class RunRecords(Protocol):
 
     def all(self, *, kitchen: str | None = None, limit: int = 50) -> tuple[Run, ...]:
         """Return runs without their nodes and tests, newest first."""
+        ...
+
+    def measured(self, recipe: str, node: str, test: str, *, kitchens: Sequence[str], limit: int) -> tuple[str, ...]:
+        """Return what a test measured in runs where it passed, oldest first: the last ``limit`` of these kitchens."""
         ...
 
     def once_done(self, kitchen: str) -> frozenset[str]:

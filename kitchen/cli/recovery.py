@@ -6,9 +6,25 @@ from datetime import UTC, datetime
 
 import click
 
+from kitchen.app import App, Services
 from kitchen.cli import output
 from kitchen.cli.options import changing_options, current_app, environment_option, json_option
 from kitchen.errors import NotFound
+
+
+def _adopted(app: App, services: Services, *, dry_run: bool) -> list[dict[str, object]]:
+    """Take back kitchens whose records were lost; a dry run names them."""
+    from kitchen.operations.adopt import adopt, unrecorded
+
+    if dry_run:
+        for each in unrecorded(services):
+            output.emit(f"{each.name} exists in {services.environment.name} without a record, and would be adopted")
+        return []
+    found = adopt(services, app.repository, app.worktrees, say=output.warn)
+    for kitchen in found:
+        output.done(f"kitchen {kitchen.name} of {kitchen.environment} had no record any more and is adopted")
+    return [{"operation": None, "kind": "adopt", "subject": kitchen.name, "environment": kitchen.environment,
+             "state": "done"} for kitchen in found]  # fmt: skip
 
 
 @click.command("recover")
@@ -20,7 +36,9 @@ from kitchen.errors import NotFound
 def recover_command(
     *, identity: str | None, environment: str | None, undo: bool, dry_run: bool, yes: bool, as_json: bool
 ) -> None:
-    """Finish or undo what was interrupted; without ID, everything whose command is gone."""
+    """Finish or undo what was interrupted; without ID, everything whose command is gone.
+
+    Kitchens whose records were lost are recognised by their marks and recorded again."""
     from kitchen.domain.journal import Operation, OperationState
     from kitchen.errors import KitchenError
     from kitchen.operations.recover import is_alive, recover_one
@@ -34,6 +52,8 @@ def recover_command(
         if services.embedded is not None and not services.embedded.is_running():
             output.warn(f"{name} is not running (kitchen up {name})")
             continue
+        if identity is None and not undo:
+            ended += _adopted(app, services, dry_run=dry_run)
         found: list[Operation] = [
             each
             for each in services.control.journal.unfinished()

@@ -293,10 +293,14 @@ def _workspace_step(services: StandingServices, kitchen: Kitchen) -> Step:
         services.workspaces.create(services.layer(kitchen), kept["password"])
 
     schemas = services.layout.schemas(kitchen)
+
+    def undo() -> None:
+        if services.workspaces.exists(kitchen):  # made as a whole, or not at all where a stranger has one of its names
+            services.workspaces.drop(kitchen, schemas)
+
     return Step(
         "create workspace", f"making schema {', '.join(schemas)} and its roles",
-        do=do, look=lambda: services.workspaces.exists(kitchen),
-        undo=lambda: services.workspaces.drop(kitchen, schemas),
+        do=do, look=lambda: services.workspaces.exists(kitchen), undo=undo,
     )  # fmt: skip
 
 

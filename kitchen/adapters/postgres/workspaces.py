@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets as randomness
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 import psycopg2.extensions
 from psycopg2 import errors, sql
@@ -22,6 +23,7 @@ from kitchen.domain.kitchen import Kind, Kitchen, pantry_reader_role
 from kitchen.domain.layout import Layer
 from kitchen.domain.secret import Secret
 from kitchen.errors import Conflict, KitchenError, NotFound
+from kitchen.ports import MarkedWorkspace
 
 LOGIN_CONNECTIONS = 20  # of one kitchen's login: nodes, shells and tools of one developer
 
@@ -42,6 +44,22 @@ SELECT granted.rolname FROM pg_catalog.pg_auth_members AS membership
 JOIN pg_catalog.pg_roles AS granted ON granted.oid = membership.roleid
 JOIN pg_catalog.pg_roles AS member ON member.oid = membership.member
 WHERE member.rolname = %s
+"""
+# of this database: the login has its search path here; roles are the whole server's
+_MARKED = """
+SELECT login.rolname, pg_catalog.shobj_description(login.oid, 'pg_authid'), (
+    SELECT array_agg(granted.rolname) FROM pg_catalog.pg_roles AS owner
+    JOIN pg_catalog.pg_auth_members AS membership ON membership.member = owner.oid
+    JOIN pg_catalog.pg_roles AS granted ON granted.oid = membership.roleid
+    WHERE owner.rolname = pg_catalog.regexp_replace(login.rolname, '__login$', '__owner')
+)
+FROM pg_catalog.pg_roles AS login
+JOIN pg_catalog.pg_db_role_setting AS here ON here.setrole = login.oid
+JOIN pg_catalog.pg_database AS d ON d.oid = here.setdatabase AND d.datname = pg_catalog.current_database()
+WHERE pg_catalog.starts_with(login.rolname, %s)
+  AND pg_catalog.substr(login.rolname, pg_catalog.length(%s) + 1) ~ '^[a-z][a-z0-9_]*__login$'
+  AND pg_catalog.shobj_description(login.oid, 'pg_authid') ~ '^kitchen [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+ORDER BY 1
 """
 _SIZES = """
 SELECT n.nspname, count(c.oid), coalesce(sum(pg_catalog.pg_total_relation_size(c.oid)), 0)::bigint
@@ -108,6 +126,24 @@ class PgWorkspaces:
                 [kitchen.login_role],
             )
         return rows == [(kitchen.mark,)]
+
+    def marked(self, environment: str) -> tuple[MarkedWorkspace, ...]:
+        """Return every workspace of this database that bears a kitchen's mark, by name."""
+        head = f"kitchen__{environment}__"
+        with self._sessions.as_administrator() as session:
+            rows = session.query(_MARKED, [head, head])
+        found = []
+        for name, mark, granted in rows:
+            readers = [role.removeprefix(head) for role in granted or () if role.startswith(head)]
+            versions = [role.removeprefix("pantry_v") for role in readers if role.startswith("pantry_v")]
+            parents = [role.removesuffix("__reader") for role in readers if role.endswith("__reader")]
+            found.append(
+                MarkedWorkspace(
+                    name.removeprefix(head).removesuffix("__login"), UUID(mark.removeprefix("kitchen ")),
+                    frozenset(parents), int(versions[0]) if versions else None,
+                )
+            )  # fmt: skip
+        return tuple(found)
 
     def sizes(self, schemas: Sequence[str]) -> dict[str, tuple[int, int]]:
         """Return how many tables and bytes are in each of the schemas that are there."""
