@@ -10,6 +10,7 @@ from typing import Any
 from kitchen.domain.layout import TableName
 from kitchen.domain.recipe import Recipe, RecipeTest
 from kitchen.engine.compile import Places, compile_reading
+from kitchen.engine.control_chart import TRAINING, bounds_of
 from kitchen.engine.mentions import Use
 from kitchen.engine.naming import Names, is_system, parse_name
 from kitchen.engine.sql_reading import read_sql
@@ -17,6 +18,7 @@ from kitchen.engine.statements import identifier, quoted, with_parameters
 from kitchen.errors import InvalidInput
 
 SAMPLE = 5
+_NOTHING = "nothing"
 MOST_ROWS = 100  # of a sql test: more are not counted
 
 
@@ -50,6 +52,8 @@ class Ground:
     places: Places
     parameters: Mapping[str, object]
     where: str
+    history: Callable[[str, str], Sequence[str]] = lambda node, test: ()  # what a test measured when it passed
+    node: str = ""
 
     def table(self, settings: Mapping[str, object], key: str = "table") -> str:
         """Return the quoted physical name of a test's table."""
@@ -194,8 +198,36 @@ def _sql(test: RecipeTest, ground: Ground) -> Check:
     return Check(test, judge, query=f"SELECT row_to_json(found) FROM (\n{query}\n) AS found LIMIT {MOST_ROWS + 1}")
 
 
+_METRICS = {
+    "row_count": "count(*)",
+    "null_count": "count(*) - count({})",
+    "distinct_count": "count(DISTINCT {})",
+    "sum": "sum({})",
+    "avg": "avg({})",
+    "min": "min({})",
+    "max": "max({})",
+    "stddev": "stddev_samp({})",
+}
+
+
 def _spc(test: RecipeTest, ground: Ground) -> Check:
-    raise InvalidInput("tests of kind spc are not there yet", hint="row_count with min and max")
+    metric = str(test.settings["metric"])
+    column = identifier(str(test.settings["column"])) if "column" in test.settings else "*"
+    before = [float(text) for text in ground.history(ground.node, test.name) if text != _NOTHING]
+
+    def judge(row: Sequence[Any]) -> Verdict:
+        if row[0] is None:
+            return Verdict(not before, _NOTHING, "a value")
+        value = float(row[0])
+        bounds = bounds_of(before, value, never_negative=metric.endswith("_count"))
+        if bounds is None:
+            return Verdict(True, f"{value:.10g}", f"anything: training, {len(before)} of {TRAINING} runs")
+        expected = f"{bounds.low:.6g} to {bounds.high:.6g} after {bounds.runs} runs"
+        if bounds.shifted is not None:
+            return Verdict(False, f"{value:.10g}", f"{expected}; {bounds.shifted}")
+        return Verdict(bounds.low <= value <= bounds.high, f"{value:.10g}", expected)
+
+    return Check(test, judge, ground.table(test.settings), (_METRICS[metric].format(column),))
 
 
 _KINDS: dict[str, Callable[[RecipeTest, Ground], Check]] = {

@@ -23,6 +23,15 @@ Say = Callable[[str], None]
 Surroundings = Callable[[Node], AbstractContextManager[Mapping[str, str]]]  # environment variables of a node's program
 
 
+HISTORY = 60  # runs back that a control chart looks
+
+
+def history_of(records: RunRecords, plan: Plan, layer: Layer) -> Callable[[str, str], tuple[str, ...]]:
+    """Return what looks up the measures of a test in a kitchen and its parents: a new kitchen begins with theirs."""
+    kitchens = [kitchen.name for kitchen in (layer.kitchen, *layer.parents)]
+    return lambda node, test: records.measured(plan.recipe.name, node, test, kitchens=kitchens, limit=HISTORY)
+
+
 @dataclass(slots=True)
 class Execution:
     """One run. Its session is opened anew where the server dropped it."""
@@ -67,7 +76,10 @@ class Execution:
 
     def ground(self, where: str) -> Ground:
         """Return what tests need to know."""
-        return Ground(self.plan.recipe, self.plan.names, self.places, self.plan.parameters, where)
+        plan = self.plan
+        return Ground(
+            plan.recipe, plan.names, self.places, plan.parameters, where, history_of(self.records, plan, self.layer)
+        )
 
     def hydrate(self, table: TableName, *, with_rows: bool) -> Hydrated | None:
         """Copy a table from below into the kitchen so that it can be written, and say so."""

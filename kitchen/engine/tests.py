@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Any
 
 from kitchen.domain.recipe import RecipeTest, Severity
@@ -45,6 +46,7 @@ def evaluate(
 
     Raises Unavailable where the server is gone.
     """
+    ground = replace(ground, node=node)
     results: dict[str, TestResult] = {}
     checks: list[Check] = []
     for test in tests:

@@ -239,6 +239,8 @@ def _check_settings(kind: str, settings: dict[str, object], document: Document, 
         _check_value(settings["values"], document, *at, "values")
     if kind == "relationship" and "." not in str(settings["to"]):
         raise document.error("write the other side as table.column", *at, "to")
+    if kind == "spc" and (settings["metric"] == "row_count") == ("column" in settings):
+        raise document.error("row_count is of a table, and every other metric of a column", *at)
     if kind == "row_count" and not settings.keys() & {"min", "max"}:
         raise document.error("a row_count has min, max, or both", *at)
 
@@ -247,5 +249,7 @@ def _name_of(kind: str, settings: Mapping[str, object]) -> str:
     if kind == "sql":
         return f"sql {settings['file']}" if "file" in settings else "sql query"
     columns = settings.get("columns") or ([settings["column"]] if "column" in settings else [])
+    if kind == "spc":
+        kind = f"spc {settings['metric']}"
     inside_table = f"({', '.join(map(str, columns))})" if isinstance(columns, list) and columns else ""
     return f"{kind} {settings['table']}{inside_table}"

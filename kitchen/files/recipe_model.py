@@ -78,7 +78,7 @@ class Spc(Test, frozen=True, kw_only=True):
     """A metric stays within what its own history leads one to expect."""
 
     table: str
-    metric: str = "row_count"
+    metric: Literal["row_count", "null_count", "distinct_count", "sum", "avg", "min", "max", "stddev"] = "row_count"
     column: str | None = None
 
 

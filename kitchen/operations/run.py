@@ -17,7 +17,7 @@ from kitchen.domain.redaction import Redactor
 from kitchen.domain.run import Run, RunState, TestResult
 from kitchen.engine.checks import Ground, tables_of
 from kitchen.engine.compile import places_of
-from kitchen.engine.execution import Execution
+from kitchen.engine.execution import Execution, history_of
 from kitchen.engine.interrupt import run_interruptibly
 from kitchen.engine.plan import Plan, plan, promises
 from kitchen.engine.runner import Outcome, run_nodes
@@ -116,7 +116,9 @@ def run_tests(
         run = _new_run(services, planned, layer, variation, commit)
         services.control.runs.start(run)
         places = places_of(layer, services.tables.visible(session, layer))
-        ground = Ground(recipe, planned.names, places, planned.parameters, f"recipes/{recipe.name}/recipe.yaml")
+        where = f"recipes/{recipe.name}/recipe.yaml"
+        history = history_of(services.control.runs, planned, layer)
+        ground = Ground(recipe, planned.names, places, planned.parameters, where, history)
         results: list[TestResult] = []
         for node in planned.nodes:
             if node.name in except_nodes:

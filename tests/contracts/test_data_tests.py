@@ -88,14 +88,14 @@ def test_a_test_that_cannot_be_asked_spoils_no_other(line: Line) -> None:
             "row_count: {table: odd, min: 1}",
             "sql: {query: select 1/0}",
             "unique: {table: orders, columns: [nosuch]}",
-            "spc: {table: orders, severity: warn}",
+            "spc: {table: odd, metric: avg, column: at, severity: warn}",
         ],
     )
     run = line.test()
     assert run.state is RunState.ERRORED
     assert [result.passed for result in run.tests] == [False, True, False, True, False, False, False]
     assert run.tests[0].error == 'column "nosuch" does not exist'
-    assert "not there yet" in str(run.tests[6].error)
+    assert "function avg(date) does not exist" in str(run.tests[6].error)
 
 
 def test_stop_ends_the_run_and_warn_and_log_do_not(line: Line) -> None:
@@ -158,3 +158,20 @@ def test_questions_about_one_table_share_one_scan(line: Line, monkeypatch: pytes
     scans = [statement for statement in asked if '"pantry_v1"."orders"' in statement]
     assert len(scans) == 1
     assert scans[0].count("count(") == 4
+
+
+def test_a_control_chart_learns_and_then_judges(line: Line) -> None:
+    tests = ["spc: {table: mine}", "spc: {table: mine, metric: avg, column: i, severity: warn}"]
+    _recipe(line, tests, sql="TRUNCATE mine; INSERT INTO mine SELECT n FROM generate_series(1, :most * 10) AS n")
+    with line.superuser() as session:
+        session.execute("CREATE TABLE pantry_v1.mine (i int); GRANT SELECT ON pantry_v1.mine TO PUBLIC")
+    for at in range(8):
+        run = line.run(overrides={"most": 100 + at % 3})
+        assert run.state is RunState.PASSED
+        assert run.tests[0].expected == f"anything: training, {at} of 8 runs"
+    run = line.run(overrides={"most": 50})
+    assert run.state is RunState.FAILED
+    assert [(test.measured, test.passed) for test in run.tests] == [("500", False), ("250.5", False)]
+    assert run.tests[0].expected.endswith("after 8 runs")
+    assert line.run(overrides={"most": 101}).state is RunState.PASSED  # what was out of control is no history
+    assert line.run(overrides={"most": 50}).state is RunState.FAILED

@@ -309,3 +309,33 @@ def test_a_run_whose_process_is_gone_is_shown_as_ended(line: Line) -> None:
         session.execute("UPDATE kitchen_control.run SET state = 'running', backend_pid = 1")
     lost = line.control.runs.all()[0]
     assert (lost.state, lost.message) == (RunState.ERRORED, "the process that ran it is gone")
+
+
+# --- several schemas --------------------------------------------------------------------------------------------------
+
+
+def test_qualified_names_follow_their_own_schema(warehouse: Warehouse, tmp_path: Path) -> None:
+    line = Line(warehouse, tmp_path, logical=("raw", "marts"))
+    line.recipe(
+        "nodes:\n  a: {sql: a.sql}\n  b: {sql: b.sql}\ntests:\n"
+        "  b: {after: [{row_count: {table: marts.profit, min: 1}},"
+        " {sql: {query: 'select 1 from marts.orders where status is null'}}]}\n",
+        a_sql="UPDATE marts.orders SET status = 'late' WHERE marts.orders.order_id = 1;\n"
+        "DELETE FROM raw.customer WHERE customer_id NOT IN (SELECT customer_id FROM raw.orders WHERE order_id < 4)",
+        b_sql="DROP TABLE IF EXISTS marts.profit;\nCREATE TABLE marts.profit AS\nSELECT c.segment, marts.orders.status,"
+        " count(*) AS n FROM marts.orders JOIN raw.customer AS c USING (customer_id) GROUP BY 1, 2",
+    )
+    run = line.run()
+    assert run.state is RunState.PASSED, run.message
+    assert line.query("SELECT schemaname::text, tablename::text FROM pg_tables WHERE schemaname LIKE 'profit%'"
+                      " ORDER BY 1, 2") == [
+        ("profit__marts", "orders"), ("profit__marts", "profit"), ("profit__raw", "customer"),
+    ]  # fmt: skip
+    assert line.query("SELECT sum(n), count(*) FILTER (WHERE status = 'late') FROM profit__marts.profit") == [(30, 1)]
+    line.recipe(ONE_NODE, a_sql="SELECT * FROM orders")
+    with pytest.raises(InvalidInput, match=r"a.sql:1: 'orders' is in several schemas"):
+        line.run()
+    line.recipe(ONE_NODE, a_sql="SELECT * FROM pantry_v1__raw.orders")
+    with pytest.raises(InvalidInput, match=r"in no schema of the environment \(it has: raw, marts\)"):
+        line.run()
+    line.control.session.close()

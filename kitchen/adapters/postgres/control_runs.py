@@ -40,7 +40,7 @@ SELECT %s, %s, %s, %s, %s, %s, %s, %s, %s, a.pid, a.backend_start
 FROM pg_catalog.pg_stat_activity AS a WHERE a.pid = pg_backend_pid()
 """
 
-# Not waiting for the disk: it outlives every process of ours, and where the machine itself fails the run is lost anyway.
+# Not waiting for the disk: it outlives our process, and where the machine itself fails the run is lost anyway.
 _NODE = """
 SET LOCAL synchronous_commit = off;
 INSERT INTO kitchen_control.node_run (run, node, attempt, state, started_at, ended_at, rows, message, log)
@@ -115,6 +115,16 @@ class PgRuns:
         chosen: list[object] = [kitchen] if kitchen is not None else []
         rows = self._session.query(_RUN + where + " ORDER BY r.started_at DESC, r.id LIMIT %s", [*chosen, limit])
         return tuple(_run(row) for row in rows)
+
+    def measured(self, recipe: str, node: str, test: str, *, kitchens: Sequence[str], limit: int) -> tuple[str, ...]:
+        """Return what a test measured in runs where it passed, oldest first: the last ``limit`` of these kitchens."""
+        rows = self._session.query(
+            "SELECT t.measured FROM kitchen_control.test_result AS t JOIN kitchen_control.run AS r ON r.id = t.run"
+            " WHERE r.recipe = %s AND t.node = %s AND t.test = %s AND r.kitchen = ANY (%s) AND t.passed"
+            " ORDER BY r.started_at DESC, t.position DESC LIMIT %s",
+            [recipe, node, test, list(kitchens), limit],
+        )
+        return tuple(str(row[0]) for row in reversed(rows))
 
     def once_done(self, kitchen: str) -> frozenset[str]:
         """Return ``recipe/node`` of every once-node recorded for a standing kitchen."""
