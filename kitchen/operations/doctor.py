@@ -13,6 +13,7 @@ from typing import Protocol
 
 from kitchen.domain.environment import Environment
 from kitchen.domain.versions import satisfies
+from kitchen.operations.doctor_rights import judge_rights
 from kitchen.operations.doctor_server import judge, read_facts
 from kitchen.operations.findings import Chart, Finding, Level
 from kitchen.operations.services import EmbeddedServer
@@ -125,6 +126,7 @@ def _examine_server(chart: Chart, services: Services) -> None:
         host, port = embedded.tcp if embedded is not None else (login.host, login.port)
         chart.ok("server", f"answers on {host}:{port}, database {login.database}")
         judge(chart, read_facts(session), services.environment)
+        judge_rights(chart, session, services.environment)
         if not session.query(_HAS_CONTROL)[0][0]:
             chart.fail("control", "the environment is not set up", f"kitchen up {name}")
         else:

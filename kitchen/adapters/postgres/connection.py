@@ -81,12 +81,19 @@ class PgSession:
             with translated("commit"):
                 self.connection.commit()
         except BaseException:
-            if not self.connection.closed:
-                self.connection.rollback()
+            self._abandon()
             raise
         finally:
             if not self.connection.closed:
                 self.connection.autocommit = True
+
+    def _abandon(self) -> None:
+        """Roll back; a connection that cannot even do that is of no use any more."""
+        try:
+            if not self.connection.closed:
+                self.connection.rollback()
+        except psycopg2.Error:
+            self.connection.close()
 
     def cancel(self) -> None:
         """Ask the server to end the statement that another thread runs in this session."""
@@ -142,8 +149,9 @@ def connect(credentials: Credentials, *, application: str, options: Sequence[str
 def _unconnected(credentials: Credentials, said: str) -> KitchenError:
     """Return why there is no session, by what the server, or the library, said."""
     lines = said.strip().splitlines() or ["no answer"]
-    words = next((line for line in reversed(lines) if "FATAL:" in line), lines[-1])
-    words = words.rpartition("FATAL:")[2].strip()
+    signs = ("FATAL:", "failed:")  # of the server, of the library; what follows is a question to the reader
+    words = next((line.rpartition(sign)[2].strip() for sign in signs for line in reversed(lines) if sign in line), "")
+    words = words or lines[-1].strip()
     server = f"{credentials.host}:{credentials.port}"
     if _NO_DATABASE.search(words):
         return NotFound(
