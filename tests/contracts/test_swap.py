@@ -324,12 +324,35 @@ def test_what_needs_something_of_the_candidate_is_refused(shop: Shop) -> None:
         shop.publish()
 
 
-def test_a_function_of_the_row_type_is_refused_by_name(shop: Shop) -> None:
+def test_functions_of_the_row_type_are_made_anew(shop: Shop) -> None:
     shop.run(
-        "CREATE FUNCTION shop.them() RETURNS SETOF shop.customer LANGUAGE sql AS 'SELECT * FROM shop.customer'", "owner"
+        """
+        CREATE FUNCTION shop.them(a int DEFAULT 1) RETURNS SETOF shop.customer LANGUAGE sql STABLE SECURITY DEFINER
+            SET search_path = shop AS 'SELECT * FROM customer WHERE id >= a';
+        CREATE FUNCTION shop.called(c shop.customer) RETURNS text LANGUAGE sql AS 'SELECT c.name';
+        COMMENT ON FUNCTION shop.them(int) IS 'all of them'; REVOKE ALL ON FUNCTION shop.them(int) FROM PUBLIC;
+        GRANT EXECUTE ON FUNCTION shop.them(int) TO {reader};
+        """,
+        "owner",
     )
     shop.build(NEW_CUSTOMER)
-    with pytest.raises(Refused, match=r"them\(\)"):
+    shop.publish()
+    with shop.superuser() as session:
+        assert session.query("SELECT name, segment FROM shop.them(4)") == [("new", "a")]
+        assert session.query("SELECT shop.called(c) FROM shop.customer AS c LIMIT 1") == [("new",)]
+        assert session.query(
+            "SELECT obj_description(oid), prosecdef, pg_get_userbyid(proowner) FROM pg_proc "
+            "WHERE oid = 'shop.them(int)'::regprocedure"
+        ) == [("all of them", True, shop.owner)]
+        allowed = "SELECT has_function_privilege('{}', 'shop.them(int)', 'EXECUTE')"
+        assert session.query(allowed.format(shop.reader)) == [(True,)]
+        assert session.query(allowed.format(shop.other)) == [(False,)]
+
+
+def test_what_cannot_be_bound_anew_is_refused_by_name(shop: Shop) -> None:
+    shop.run("CREATE TABLE shop.kept (who shop.customer)", "owner")
+    shop.build(NEW_CUSTOMER)
+    with pytest.raises(Refused, match=r"column who of table shop\.kept"):
         shop.publish()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kitchen.adapters.postgres.connection import PgSession, translated
-from kitchen.adapters.postgres.structure_text import qualified, quote
+from kitchen.adapters.postgres.structure_text import literal, qualified, quote
 from kitchen.adapters.postgres.swap_read import Found
 from kitchen.domain.layout import TableName
 from kitchen.errors import Refused
@@ -55,6 +55,21 @@ WHERE d.classid = 'pg_policy'::regclass AND d.refclassid = 'pg_class'::regclass 
 ORDER BY 1
 """
 
+# Functions whose arguments or result are rows of what leaves: their signature is bound, so they are made anew.
+_ROUTINES = """
+SELECT DISTINCT p.oid::bigint, n.nspname,
+       format('%%I.%%I(%%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)),
+       pg_get_functiondef(p.oid), pg_get_userbyid(p.proowner), obj_description(p.oid, 'pg_proc'), p.proacl IS NULL,
+       ARRAY(SELECT CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END
+                    || CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
+             FROM aclexplode(p.proacl) AS g WHERE g.grantee <> p.proowner)
+FROM pg_type AS t JOIN pg_depend AS d ON d.refobjid IN (t.oid, t.typarray)
+JOIN pg_proc AS p ON p.oid = d.objid JOIN pg_namespace AS n ON n.oid = p.pronamespace
+WHERE t.typrelid = ANY (%s::oid[]) AND d.refclassid = 'pg_type'::regclass AND d.classid = 'pg_proc'::regclass
+  AND p.prokind IN ('f', 'p')
+ORDER BY 1
+"""
+
 # Whatever else is bound to what leaves, by its columns or by its row type: it cannot be moved to the new relation.
 _OTHERS = """
 WITH leaving AS MATERIALIZED (SELECT unnest(%(oids)s::oid[]) AS oid),
@@ -74,6 +89,8 @@ bound AS (
     SELECT d.classid, d.objid, d.objsubid FROM leaving JOIN pg_type AS t ON t.typrelid = leaving.oid
     JOIN pg_depend AS d ON d.refobjid IN (t.oid, t.typarray)
     WHERE d.refclassid = 'pg_type'::regclass AND d.deptype = 'n'
+      AND NOT (d.classid = 'pg_proc'::regclass AND EXISTS (
+          SELECT FROM pg_proc AS p WHERE p.oid = d.objid AND p.prokind IN ('f', 'p')))
       AND NOT (d.classid = 'pg_rewrite'::regclass AND EXISTS (
           SELECT FROM pg_rewrite AS r WHERE r.oid = d.objid AND r.rulename = '_RETURN'))
 )
@@ -125,6 +142,9 @@ WHERE n.nspname = ANY (%(schemas)s::name[])
   AND (d.refobjid <> ALL (%(known)s::oid[]))
 ORDER BY 1, 2
 """
+
+
+_BODIES_UNCHECKED = "SET LOCAL check_function_bodies = off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,11 +222,34 @@ def views_on(session: PgSession, oids: Sequence[int]) -> tuple[View, ...]:
     )
 
 
-def bound_again(session: PgSession, leaving: Sequence[int], untouched: Collection[str]) -> tuple[str, ...]:
-    """Return the statements that bind functions and policies of others anew, as they read before anything moves."""
-    functions = session.query(_BODIES, [list(leaving)])
+def bound_again(
+    session: PgSession, leaving: Sequence[int], untouched: Collection[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what must be dropped first, and what binds functions and policies of others anew afterwards.
+
+    The texts are as they read before anything moves; bodies are read again when they run.
+    """
+    routines = [row for row in session.query(_ROUTINES, [list(leaving)]) if row[1] not in untouched]
+    remade = {row[0] for row in routines}
+    functions = [row for row in session.query(_BODIES, [list(leaving)]) if row[0] not in remade]
     policies = _rows(session, _POLICIES, {"oids": list(leaving)})
-    return tuple(text for _, schema, text in (*functions, *policies) if schema not in untouched)
+    texts = [text for _, schema, text in (*functions, *policies) if schema not in untouched]
+    return tuple(f"DROP ROUTINE {row[2]}" for row in routines), (
+        *((_BODIES_UNCHECKED,) if routines or functions else ()),
+        *(text for row in routines for text in _remade(row)),
+        *texts,
+    )
+
+
+def _remade(row: Row) -> Iterator[str]:
+    _, _, signature, definition, owner, comment, is_open, grantees = row
+    yield definition
+    yield f"ALTER ROUTINE {signature} OWNER TO {quote(owner)}"
+    if not is_open:
+        yield f"REVOKE ALL ON ROUTINE {signature} FROM PUBLIC"
+        yield from (f"GRANT EXECUTE ON ROUTINE {signature} TO {grantee}" for grantee in grantees)
+    if comment is not None:
+        yield f"COMMENT ON ROUTINE {signature} IS {literal(comment)}"
 
 
 def refuse_others(session: PgSession, leaving: Sequence[int], untouched: Collection[str]) -> None:

@@ -81,7 +81,8 @@ def plan_swap(session: PgSession, publication: Publication) -> SwapPlan:
     )
     heirs = _heirs(session, publication, arriving, leaving)
     dropped, added, others, unkept = _foreign_keys(session, publication, heirs, leaving)
-    again = tuple(_bound_again(session, publication, out, incoming))
+    unmade, remade = bonds.bound_again(session, out, publication.untouched)
+    again = (*_views_again(session, publication, out, incoming), *remade)
     archives = publication.archives
     return SwapPlan(
         heirs=heirs, leaving=tuple(leaving.values()), archives=archives,
@@ -90,7 +91,7 @@ def plan_swap(session: PgSession, publication: Publication) -> SwapPlan:
         )),
         first=tuple(text for heir in heirs for text in beforehand(heir)),
         moves=(
-            *dropped,
+            *dropped, *unmade,
             *(_moved(found, archives[found.name.schema]) for found in leaving.values()),
             *(_moved(found, final.schema) for found, final in arriving),
         ),
@@ -261,7 +262,7 @@ def _foreign_keys(
     return drop, add, others, unkept
 
 
-def _bound_again(
+def _views_again(
     session: PgSession, publication: Publication, leaving: Sequence[int], arriving: Sequence[int]
 ) -> Iterator[str]:
     for view in bonds.views_on(session, leaving):
@@ -273,7 +274,6 @@ def _bound_again(
                 hint="make it in a node that comes after them",
             )
         yield view.replace()
-    yield from bonds.bound_again(session, leaving, publication.untouched)
 
 
 def _rebuilt(session: PgSession, view: bonds.View) -> Iterator[str]:
