@@ -13,7 +13,7 @@ from kitchen.domain.layout import Layer, TableName
 from kitchen.domain.recipe import Node
 from kitchen.engine.checks import Ground
 from kitchen.engine.compile import Places
-from kitchen.engine.plan import Plan
+from kitchen.engine.plan import Plan, PlannedNode
 from kitchen.errors import KitchenError
 from kitchen.ports import ContainerEngine, Hydrated, RunRecords, Session, Tables
 
@@ -48,6 +48,7 @@ class Execution:
     containers: ContainerEngine | None
     redact: Callable[[str], str]
     say: Say
+    passed: Callable[[PlannedNode], None]
     in_place: bool = False  # a standing kitchen: a node and its tests are one transaction
     stopping: threading.Event = field(default_factory=threading.Event)
     _session: Session | None = field(default=None)

@@ -121,7 +121,8 @@ def _refuse_creating_what_is_there(nodes: Sequence[PlannedNode], known: frozense
     """A CREATE in the kitchen would hide the table below without a word, and fail in production: say so now."""
     dropped: set[TableName] = set()
     for planned in nodes:
-        for table in sorted((planned.touches.creates & known) - dropped, key=str):
+        clashing = frozenset() if planned.node.once else (planned.touches.creates & known) - dropped
+        for table in sorted(clashing, key=str):  # a once-node may have made it, and will not run again
             raise InvalidInput(
                 f"{planned.touches.where[table]}: node {planned.name!r} creates {str(table)!r}, which is there already",
                 hint=f"begin the node with: DROP TABLE IF EXISTS {table.name};",

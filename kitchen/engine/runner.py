@@ -46,7 +46,7 @@ def run_nodes(
         if execution.stopping.is_set():
             _stop(outcome, RunState.CANCELLED, "interrupted")
         if planned.name in skip:
-            _skipped(execution, outcome, planned, "done once already")
+            _skipped(execution, outcome, planned, "done once already; to run it again in a working kitchen: --node")
         elif outcome.state is not RunState.PASSED:
             _skipped(execution, outcome, planned, "not run: the run had stopped")
         else:
@@ -71,7 +71,10 @@ def _run_node(execution: Execution, outcome: Outcome, planned: PlannedNode) -> N
             break
     if ended.state is RunState.ERRORED:
         _stop(outcome, RunState.ERRORED, f"node {planned.name!r}: {ended.message}")
-    if ended.state is not RunState.PASSED or _tests_inside(execution, planned):
+    if ended.state is not RunState.PASSED:
+        return
+    execution.passed(planned)
+    if _tests_inside(execution, planned):
         return
     if planned.node.after_tests and (stopped := _test(execution, outcome, planned, planned.node.after_tests, "after")):
         state, message = stopped

@@ -23,6 +23,7 @@ from kitchen.engine.plan import Plan, plan, promises
 from kitchen.engine.runner import Outcome, run_nodes
 from kitchen.engine.tests import evaluate, is_stopping, said
 from kitchen.errors import Conflict, InvalidInput, KitchenError
+from kitchen.operations import once
 from kitchen.operations.enter import EnterServices
 from kitchen.operations.journalled import termination_interrupts
 from kitchen.operations.node_environment import hidden, node_environment, secrets_of
@@ -187,12 +188,10 @@ def _run(
         redact=Redactor([services.credentials(kitchen).password, *hidden(secrets)]).redact,
         say=say,
         in_place=kitchen.kind is Kind.STANDING,
+        passed=lambda node: once.record(control.runs, layer, planned, node, run=run.id),
     )
     outcome = Outcome()
-    standing = layer.parents[-1].name if layer.parents else kitchen.name
-    counted = kitchen.kind is not Kind.WORKING  # in a working kitchen a migration runs as often as one likes
-    done = control.runs.once_done(standing) if counted else frozenset()
-    skip = _done_once(planned, done)
+    skip = once.done_already(control.runs, layer, planned, nodes)
     try:
         with termination_interrupts():
             run_interruptibly(lambda: run_nodes(execution, outcome, nodes=nodes, skip=skip), execution.stop)
@@ -203,10 +202,6 @@ def _run(
         raise
     finally:
         execution.forget_session()
-    if kitchen.kind is Kind.STANDING:
-        for node in outcome.nodes:
-            if node.state is RunState.PASSED and planned.node(node.node).node.once:
-                control.runs.record_once(kitchen.name, f"{recipe.name}/{node.node}", run.id)
     _finish(services, run, outcome.state, outcome.message)
     return replace(
         run, state=outcome.state, message=outcome.message, ended_at=datetime.now(UTC), nodes=tuple(outcome.nodes),
@@ -218,11 +213,6 @@ def _finish(services: Services, run: Run, state: RunState, message: str | None) 
     services.control.runs.finish(run.id, state, message=message)
     detail = {"run": str(run.id), "message": message}
     services.control.audit.outcome("run", f"{run.kitchen}/{run.recipe}", state.value, detail)
-
-
-def _done_once(planned: Plan, done: Collection[str]) -> frozenset[str]:
-    recipe = planned.recipe.name
-    return frozenset(node.name for node in planned.nodes if node.node.once and f"{recipe}/{node.name}" in done)
 
 
 def _new_run(services: Services, planned: Plan, layer: Layer, variation: str | None, commit: str | None) -> Run:

@@ -270,16 +270,28 @@ def test_only_named_nodes_run(line: Line) -> None:
         line.run(nodes=["c"])
 
 
-def test_a_once_node_runs_once_in_a_standing_kitchen_and_always_in_a_working_one(line: Line) -> None:
-    line.recipe("nodes:\n  a: {sql: a.sql, once: true}\n", a_sql="CREATE TABLE IF NOT EXISTS grown (i int);"
-                "INSERT INTO grown VALUES (1)")  # fmt: skip
-    for kitchen, expected in ((line.standing, 1), (line.kitchen, 3)):
-        assert line.run(kitchen=kitchen).state is RunState.PASSED
-        again = line.run(kitchen=kitchen)
-        assert again.state is RunState.PASSED
-        skipped = kitchen is line.standing
-        assert [node.state for node in again.nodes] == [RunState.SKIPPED if skipped else RunState.PASSED]
-        assert line.query(f"SELECT count(*) FROM {kitchen.name}.grown") == [(expected,)]
+def test_a_once_node_runs_once(line: Line) -> None:
+    once = "nodes:\n  a: {sql: a.sql, once: true}\n  b: {sql: b.sql, after: [a]}\n"
+    line.recipe(once, a_sql="CREATE TABLE grown AS SELECT 1 AS i", b_sql="SELECT * FROM grown")
+    states = []
+    for kitchen in (line.kitchen, line.kitchen, line.standing, line.standing):
+        run = line.run(kitchen=kitchen)
+        assert run.state is RunState.PASSED, run.message
+        states.append(run.nodes[0].state)
+    assert states == [RunState.PASSED, RunState.SKIPPED, RunState.PASSED, RunState.SKIPPED]
+    line.recipe(once, a_sql="ALTER TABLE grown ADD COLUMN j int", b_sql="SELECT 1")
+    assert line.run().nodes[0].state is RunState.SKIPPED  # it is done where the kitchen's branch came from
+    line.recipe(
+        once.replace("a:", "c:").replace("[a]", "[c]"), a_sql="ALTER TABLE grown ADD COLUMN j int", b_sql="SELECT 1"
+    )
+    assert [line.run().nodes[0].state for _ in range(2)] == [RunState.PASSED, RunState.SKIPPED]
+    line.recipe(
+        once.replace("a:", "c:").replace("[a]", "[c]"), a_sql="ALTER TABLE grown ADD COLUMN k int", b_sql="SELECT 1"
+    )
+    assert line.run().nodes[0].state is RunState.PASSED  # it is another migration now
+    again = line.run(nodes=["c"])
+    assert (again.state, again.nodes[0].state) == (RunState.ERRORED, RunState.ERRORED)
+    assert 'column "k" of relation "grown" already exists' in (again.message or "")
 
 
 def test_in_a_standing_kitchen_a_node_whose_tests_fail_is_never_seen(line: Line) -> None:
