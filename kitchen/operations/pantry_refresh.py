@@ -183,11 +183,11 @@ def _rebind(services: Services, version: int) -> None:
             with services.control.locks.hold(services.environment.name, purpose=KIND):
                 standing = services.standing()
                 moved = replace(standing, pantry=version)
-                if (standing.pantry or 0) < version:
-                    services.control.kitchens.save(moved, expected=State.READY)
-                else:
-                    moved = standing
+                if (standing.pantry or 0) > version:
+                    return
                 rebind(services, services.layer(moved))
+                if standing.pantry != version:  # last, so that who looks at the record knows that all is done
+                    services.control.kitchens.save(moved, expected=State.READY)
                 return
         except Conflict:
             if time.monotonic() > give_up:

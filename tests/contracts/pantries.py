@@ -13,6 +13,7 @@ from kitchen.adapters.postgres.control import PgControl
 from kitchen.adapters.postgres.pantry import PgPantryStore
 from kitchen.adapters.postgres.source import PgSource
 from kitchen.adapters.postgres.tables import PgTables
+from kitchen.adapters.postgres.tables import PgTables
 from kitchen.adapters.postgres.workspaces import PgWorkspaces
 from kitchen.domain.environment import DataSource, Environment, Service
 from kitchen.domain.kitchen import Kind, Kitchen, State
@@ -42,6 +43,8 @@ class Place:
         self.environment = Environment(
             self.name, self.name, "production", embedded, embedded, embedded, embedded, data=data
         )  # fmt: skip
+        self.sessions = self.warehouse.sessions
+        self.tables = PgTables()
         self.layout = Layout(self.schemas, holds_production=False)
         self.control = PgControl(self.warehouse.sessions, environment=self.name, person="tester")
         self.sessions = self.warehouse.sessions
