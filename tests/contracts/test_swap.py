@@ -200,6 +200,18 @@ def test_a_foreign_key_that_does_not_hold_is_named(shop: Shop) -> None:
     assert "orders_customer" in said
 
 
+def test_a_rehearsal_refuses_a_foreign_key_that_would_not_hold(shop: Shop) -> None:
+    shop.build(
+        "CREATE TABLE cand.orders AS SELECT n AS id, 70 + n AS customer FROM generate_series(2, 4) AS n;"
+        "ALTER TABLE cand.orders ADD PRIMARY KEY (id)"
+    )
+    with pytest.raises(Refused, match=r"orders_customer of shop\.orders would not hold: 3 rows"):
+        shop.publish(rehearse=True)
+    shop.session.execute("UPDATE cand.orders SET customer = 1")
+    with pytest.raises(Refused, match=r"line_orders of shop\.line would not hold: 1 rows"):
+        shop.publish(rehearse=True)
+
+
 def test_a_table_without_the_key_that_others_refer_to_is_refused_and_nothing_moves(shop: Shop) -> None:
     shop.build("CREATE TABLE cand.orders AS SELECT 1 AS id, 1 AS customer")
     with pytest.raises(Refused, match="orders"):

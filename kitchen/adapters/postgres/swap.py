@@ -97,6 +97,8 @@ def swap(
     _wait_for_snapshots(session, until)
     changed, attempts = 0, 0
     plan = _prepared(session, publication)
+    if rehearse:
+        _refuse_strays(session, plan)
     while True:
         attempts += 1
         try:
@@ -121,6 +123,19 @@ def make_archives(session: PgSession, schemas: Iterable[str], mark: str) -> None
         if not known:
             with translated(f"making schema {schema}"), session.connection.cursor() as cursor:
                 cursor.execute(f"CREATE SCHEMA {quote(schema)}; COMMENT ON SCHEMA {quote(schema)} IS {literal(mark)}")
+
+
+def _refuse_strays(session: PgSession, plan: SwapPlan) -> None:
+    """Ask before anything is locked what validating would find when it is too late."""
+    for query, name in plan.strays:
+        with translated(f"checking {name}"), session.connection.cursor() as cursor:
+            cursor.execute(query)
+            (count,) = cursor.fetchone() or (0,)
+        if count:
+            raise Refused(
+                f"the foreign key {name} would not hold: {count} rows refer to nothing",
+                hint="mend the node that builds the table, or drop the foreign key in a node",
+            )
 
 
 def _prepared(session: PgSession, publication: Publication) -> SwapPlan:

@@ -15,8 +15,10 @@ from kitchen.ports import Row
 _FOREIGN_KEYS = """
 SELECT k.conname, k.conrelid::bigint, n.nspname, c.relname, c.relkind = 'p', k.confrelid::bigint, fn.nspname,
        fc.relname, pg_get_constraintdef(k.oid),
-       ARRAY(SELECT a.attname FROM pg_attribute AS a
-             WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey))::text[]
+       ARRAY(SELECT a.attname FROM unnest(k.conkey) WITH ORDINALITY AS u (n, i)
+             JOIN pg_attribute AS a ON (a.attrelid, a.attnum) = (k.conrelid, u.n) ORDER BY u.i)::text[],
+       ARRAY(SELECT a.attname FROM unnest(k.confkey) WITH ORDINALITY AS u (n, i)
+             JOIN pg_attribute AS a ON (a.attrelid, a.attnum) = (k.confrelid, u.n) ORDER BY u.i)::text[]
 FROM pg_constraint AS k
 JOIN pg_class AS c ON c.oid = k.conrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_class AS fc ON fc.oid = k.confrelid JOIN pg_namespace AS fn ON fn.oid = fc.relnamespace
@@ -159,6 +161,22 @@ class ForeignKey:
     to_name: TableName
     definition: str
     columns: tuple[str, ...]
+    to_columns: tuple[str, ...]
+
+    @property
+    def was_valid(self) -> bool:
+        """Say whether the server vouches for it now."""
+        return not self.definition.endswith(" NOT VALID")
+
+    def strays(self, table: TableName, to: TableName) -> str:
+        """Return the query that counts rows which would refer to nothing, up to a thousand."""
+        filled = " AND ".join(f"a.{quote(column)} IS NOT NULL" for column in self.columns)
+        pairs = zip(self.columns, self.to_columns, strict=True)
+        met = " AND ".join(f"b.{quote(other)} = a.{quote(column)}" for column, other in pairs)
+        return (
+            f"SELECT count(*) FROM (SELECT FROM {qualified(table)} AS a WHERE {filled} "
+            f"AND NOT EXISTS (SELECT FROM {qualified(to)} AS b WHERE {met}) LIMIT 1000) AS strays"
+        )
 
     def drop(self) -> str:
         """Return what drops it."""
@@ -209,8 +227,18 @@ def foreign_keys(session: PgSession, oids: Sequence[int]) -> tuple[ForeignKey, .
     """Return the foreign keys from and to relations."""
     rows = _rows(session, _FOREIGN_KEYS, {"oids": list(oids)})
     return tuple(
-        ForeignKey(name, table, TableName(schema, own), partitioned, to, TableName(other, its), text, tuple(columns))
-        for name, table, schema, own, partitioned, to, other, its, text, columns in rows
+        ForeignKey(
+            name,
+            table,
+            TableName(schema, own),
+            partitioned,
+            to,
+            TableName(other, its),
+            text,
+            tuple(columns),
+            tuple(others),
+        )
+        for name, table, schema, own, partitioned, to, other, its, text, columns, others in rows
     )
 
 

@@ -61,6 +61,7 @@ class SwapPlan:
     carry: tuple[str, ...]
     exchanged: tuple[Exchanged, ...]
     said: tuple[str, ...]
+    strays: tuple[tuple[str, str], ...]  # of each foreign key: what counts rows that refer to nothing, and its name
 
     def archived(self, leaving: Found) -> TableName:
         """Return where a leaving relation goes."""
@@ -80,7 +81,7 @@ def plan_swap(session: PgSession, publication: Publication) -> SwapPlan:
         session, {found.oid: found.name for found, _ in arriving}, [sequence.oid for sequence, _ in merged]
     )
     heirs = _heirs(session, publication, arriving, leaving)
-    dropped, added, others, unkept = _foreign_keys(session, publication, heirs, leaving)
+    dropped, added, others, unkept, strays = _foreign_keys(session, publication, heirs, leaving)
     unmade, remade = bonds.bound_again(session, out, publication.untouched)
     again = (*_views_again(session, publication, out, incoming), *remade)
     archives = publication.archives
@@ -103,6 +104,7 @@ def plan_swap(session: PgSession, publication: Publication) -> SwapPlan:
         ),
         exchanged=_exchanged(arriving, leaving, rebuilt),
         said=(*(text for heir in heirs for text in left_out(heir)), *unkept),
+        strays=tuple(strays),
     )  # fmt: skip
 
 
@@ -220,14 +222,14 @@ def _default_privileges(session: PgSession, owner: str) -> dict[tuple[str, bool]
 
 def _foreign_keys(
     session: PgSession, publication: Publication, heirs: Sequence[Heir], leaving: Mapping[TableName, Found]
-) -> tuple[list[str], list[str], set[TableName], list[str]]:
-    """Return what drops and what makes foreign keys, the other tables that this locks, and what cannot be kept."""
+) -> tuple[list[str], list[str], set[TableName], list[str], list[tuple[str, str]]]:
+    """Return what drops and what makes foreign keys, the other tables that this locks, what cannot be kept, checks."""
     out, new = {f.oid: name for name, f in leaving.items()}, {heir.relation.oid: heir for heir in heirs}
     by_name = {heir.final: heir for heir in heirs}
     keys = bonds.foreign_keys(session, [*out, *new])
     own = {(key.table, key.name) for key in keys if key.table in new and key.to in new}
     at_home = set(publication.archives)
-    drop, add, others, unkept = [], [], set[TableName](), []
+    drop, add, others, unkept, strays = [], [], set[TableName](), [], []
     for key in keys:
         if key.table in out:
             heir = by_name.get(out[key.table])
@@ -243,6 +245,9 @@ def _foreign_keys(
                 )
                 continue
             add.append(key.add(heir.final, unvalidated=not key.partitioned))
+            to = by_name[out[key.to]].relation.name if key.to in out else key.to_name
+            if key.was_valid:
+                strays.append((key.strays(heir.relation.name, to), f"{key.name} of {heir.final}"))
         elif key.to in out and key.table not in new:
             drop.append(key.drop())
             others.add(key.table_name)
@@ -254,12 +259,15 @@ def _foreign_keys(
                     hint="drop the foreign key in a node first",
                 )
             add.append(key.add(key.table_name, unvalidated=not key.partitioned))
+            if key.was_valid:
+                to = by_name[out[key.to]].relation.name
+                strays.append((key.strays(key.table_name, to), f"{key.name} of {key.table_name}"))
         elif (key.table in new) != (key.to in new) and not (
             key.table in new and key.to_name.schema in at_home and key.to not in out
         ):
             drop.append(key.drop())
             others.add(key.to_name if key.table in new else key.table_name)
-    return drop, add, others, unkept
+    return drop, add, others, unkept, strays
 
 
 def _views_again(
