@@ -11,7 +11,7 @@ from typing import Protocol
 from kitchen.domain.connection import Credentials
 from kitchen.domain.journal import Operation
 from kitchen.domain.kitchen import Kitchen
-from kitchen.domain.layout import Layer, Layout, TableName
+from kitchen.domain.layout import Layer, TableName
 from kitchen.errors import InvalidInput, NotFound
 from kitchen.operations.journalled import perform
 from kitchen.ports import Control, Hydrated, Relation, Session, Sessions, Tables
@@ -51,7 +51,7 @@ def hydrate(
     layer = services.layer(kitchen)
     done: dict[TableName, Hydrated | None] = {}
     with _session(services, kitchen) as session:
-        tables = resolve(names, layer.layout, services.tables.visible(session, layer))
+        tables = resolve(names, services.tables.visible(session, layer))
         steps = [_step(services.tables, session, layer, table, done) for table in tables]
         arguments = {"tables": [[table.schema, table.name] for table in tables]}
         perform(services.control, "hydrate", kitchen.name, arguments, steps, say)
@@ -74,7 +74,7 @@ def preview(services: HydrateServices, kitchen: Kitchen, names: Sequence[str]) -
     layer = services.layer(kitchen)
     with _session(services, kitchen) as session:
         visible = services.tables.visible(session, layer)
-    wanted = resolve(names, layer.layout, visible)
+    wanted = resolve(names, visible)
     by_name = {relation.logical: relation for relation in visible}
     found = (by_name[table] for table in wanted)
     return tuple(relation for relation in found if relation.physical.schema != layer.own(relation.logical.schema))
@@ -89,13 +89,13 @@ def _session(services: HydrateServices, kitchen: Kitchen) -> Iterator[Session]:
         session.close()
 
 
-def resolve(names: Iterable[str], layout: Layout, visible: Sequence[Relation]) -> tuple[TableName, ...]:
+def resolve(names: Iterable[str], visible: Sequence[Relation]) -> tuple[TableName, ...]:
     """Return the logical tables that people mean by ``orders`` or ``marts.orders``; raises NotFound, InvalidInput."""
     known = {relation.logical for relation in visible}
-    return tuple(dict.fromkeys(_resolved(name, layout, known) for name in names))
+    return tuple(dict.fromkeys(_resolved(name, known) for name in names))
 
 
-def _resolved(text: str, layout: Layout, known: set[TableName]) -> TableName:
+def _resolved(text: str, known: set[TableName]) -> TableName:
     matching = sorted((table for table in known if text in (table.name, str(table))), key=str)
     if len(matching) > 1:
         raise InvalidInput(

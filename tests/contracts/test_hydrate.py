@@ -88,7 +88,7 @@ def test_what_cannot_cross_a_layer_is_said_and_comes_when_it_can(pagila: Place) 
     assert [said for said in first.left_out if "film_actor_film_id_fkey" in said]
     second = pagila.hydrate("film")
     assert second is not None
-    assert "constraint film_actor_film_id_fkey of profit.film_actor" in second.made
+    assert "constraint film_actor_film_id_fkey of public.film_actor" in second.made
     with pytest.raises(KitchenError, match="film_actor_film_id_fkey"):
         pagila.session.execute("DELETE FROM film WHERE film_id = 1")
 

@@ -59,10 +59,14 @@ class Hydration:
             work.each(self._analyses(bare))
         work.left_out += [*self._not_carried(keys), *structure.left_out]
         source = taken.source.name
-        return Hydrated(self._logical(source), source, _once(work.made), _once(work.left_out))
+        return Hydrated(self._logical(source), source, self._told(work.made), self._told(work.left_out))
 
     def _logical(self, physical: TableName) -> TableName:
         return self._names.logical(physical) or physical
+
+    def _told(self, said: Sequence[str]) -> tuple[str, ...]:
+        """Return what was said, once each, in the names that people use."""
+        return tuple(dict.fromkeys(self._names.spoken(line) for line in said))
 
     def _own(self, physical: TableName) -> str:
         return qualified(self._names.own(self._logical(physical)))
@@ -118,7 +122,8 @@ class Hydration:
         for key in self._structure.constraints:
             if key.kind == "f" and key.foreign_table not in keys.within and key.parent is None:
                 where = f"foreign key {key.name} of {tables[key.table]}"
-                yield f"{where}: no key crosses a layer ({key.definition.shown()})"
+                definition = key.definition.render(lambda reference: self._logical(reference.name))
+                yield f"{where}: no key crosses a layer ({definition})"
         for table in self._structure.tables:
             for column in table.columns:
                 if any(reference.sort is Sort.RELATION for reference in column.type.references()):
@@ -141,7 +146,3 @@ def _typed_as_source(table: Table) -> Table:
         for column in table.columns
     )
     return replace(table, columns=columns)
-
-
-def _once(said: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(said))

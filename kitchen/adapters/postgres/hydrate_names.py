@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -56,6 +57,11 @@ class LayerNames:
         """Return the logical name of a relation, or None outside the layer."""
         schema = self._logical.get(physical.schema)
         return None if schema is None else TableName(schema, physical.name)
+
+    def spoken(self, text: str) -> str:
+        """Return words for people in which physical schemas are the logical ones."""
+        schemas = "|".join(re.escape(schema) for schema in sorted(self._logical, key=len, reverse=True))
+        return re.sub(rf"\b({schemas})\.", lambda match: f"{self._logical[match[1]]}.", text)
 
     def own(self, logical: TableName) -> TableName:
         """Return where the kitchen's own relation of that name is, or would be."""
