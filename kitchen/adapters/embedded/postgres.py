@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,6 +105,9 @@ class EmbeddedPostgres:
             owner = self._password(SUPERUSER_PATH, _SUPERUSER)
             make_cluster(server, self._cluster, account, binaries, owner)
         self._check_version(binaries)
+        if self._cluster.server() is not None:
+            with suppress(Unavailable):  # one that was going down is gone by now
+                server.wait_until_ready()
         if self._cluster.server() is None:
             server.launch()
         server.wait_until_ready()

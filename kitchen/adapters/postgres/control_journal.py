@@ -137,11 +137,11 @@ class PgLocks:
             holding.close()
 
     def _take(self, holding: PgSession, name: str) -> None:
-        try:
-            with holding.connection.cursor() as cursor:
+        with translated(f"locking {name!r}"), holding.connection.cursor() as cursor:
+            try:
                 cursor.execute("SELECT FROM kitchen_control.lock WHERE name = %s FOR UPDATE NOWAIT", [name])
-        except errors.LockNotAvailable:
-            raise Conflict(f"{name!r} is locked{self._holder(name)}", hint="try again in a moment") from None
+            except errors.LockNotAvailable:
+                raise Conflict(f"{name!r} is locked{self._holder(name)}", hint="try again in a moment") from None
 
     def _sign(self, name: str, purpose: str, backend: int) -> None:
         self._session.execute(

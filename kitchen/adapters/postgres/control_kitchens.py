@@ -7,7 +7,7 @@ from uuid import UUID
 
 from psycopg2 import errors
 
-from kitchen.adapters.postgres.connection import PgSession
+from kitchen.adapters.postgres.connection import PgSession, translated
 from kitchen.domain.kitchen import Kind, Kitchen, State
 from kitchen.errors import Conflict, Refused
 from kitchen.ports import Quota, Row
@@ -51,17 +51,17 @@ class PgKitchens:
                 f"there is a kitchen {kitchen.name!r} already ({known.state}, of {known.owner})",
                 hint=f"kitchen enter {kitchen.name}, or choose another name",
             )
-        try:
-            with self._session.transaction():
-                if quota is not None:
-                    self._check(quota, kitchen.owner)
-                self._insert(kitchen)
-        except errors.UniqueViolation as error:
-            raise _taken(kitchen, error) from None
+        with self._session.transaction():
+            if quota is not None:
+                self._check(quota, kitchen.owner)
+            self._insert(kitchen)
 
     def _insert(self, kitchen: Kitchen) -> None:
-        with self._session.connection.cursor() as cursor:
-            cursor.execute(_ADD, _values(kitchen))
+        with translated(f"recording {kitchen.name!r}"), self._session.connection.cursor() as cursor:
+            try:
+                cursor.execute(_ADD, _values(kitchen))
+            except errors.UniqueViolation as error:
+                raise _taken(kitchen, error) from None
             if cursor.rowcount != 1:
                 raise Conflict(f"the parent kitchen {kitchen.parent!r} is not there or not ready", hint="kitchen tree")
 
@@ -93,16 +93,20 @@ class PgKitchens:
 
     def save(self, kitchen: Kitchen, *, expected: State) -> None:
         """Replace the record of a kitchen; raises Conflict where its state has changed or children keep it."""
-        try:
-            with self._session.transaction(), self._session.connection.cursor() as cursor:
-                # wait for whoever adds a child in this moment; the next statement then sees that child
-                cursor.execute("SELECT FROM kitchen_control.kitchen WHERE id = %s FOR UPDATE", [str(kitchen.id)])
-                cursor.execute(_SAVE, {**_values(kitchen), "expected": expected.value})
-                saved = cursor.rowcount == 1
-        except errors.UniqueViolation as error:
-            raise _taken(kitchen, error) from None
+        with self._session.transaction():
+            # wait for whoever adds a child in this moment; the next statement then sees that child
+            self._session.query("SELECT FROM kitchen_control.kitchen WHERE id = %s FOR UPDATE", [str(kitchen.id)])
+            saved = self._replace(kitchen, expected)
         if not saved:
             raise self._unsaved(kitchen, expected)
+
+    def _replace(self, kitchen: Kitchen, expected: State) -> bool:
+        with translated(f"recording {kitchen.name!r}"), self._session.connection.cursor() as cursor:
+            try:
+                cursor.execute(_SAVE, {**_values(kitchen), "expected": expected.value})
+            except errors.UniqueViolation as error:
+                raise _taken(kitchen, error) from None
+            return bool(cursor.rowcount == 1)
 
     def _unsaved(self, kitchen: Kitchen, expected: State) -> Conflict:
         now = self.get(kitchen.name)
@@ -119,11 +123,11 @@ class PgKitchens:
 
     def remove(self, identity: UUID) -> None:
         """Forget a kitchen; absent is success. Raises Conflict where kitchens are below it."""
-        try:
-            with self._session.connection.cursor() as cursor:
+        with translated("forgetting a kitchen"), self._session.connection.cursor() as cursor:
+            try:
                 cursor.execute("DELETE FROM kitchen_control.kitchen WHERE id = %s", [str(identity)])
-        except errors.ForeignKeyViolation:
-            raise Conflict("the kitchen has kitchens below it", hint="kitchen tree") from None
+            except errors.ForeignKeyViolation:
+                raise Conflict("the kitchen has kitchens below it", hint="kitchen tree") from None
 
 
 def _taken(kitchen: Kitchen, error: errors.UniqueViolation) -> Conflict:

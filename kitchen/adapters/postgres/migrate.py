@@ -51,28 +51,28 @@ def bring_up_to_date(session: PgSession) -> None:
 
 def _applied(session: PgSession) -> frozenset[int] | None:
     """Return the numbers applied, or None before the first."""
-    try:
-        with session.connection.cursor() as cursor:
+    with translated("reading the control schema's version"), session.connection.cursor() as cursor:
+        try:
             cursor.execute("SELECT number FROM kitchen_control.migration")
-            return frozenset(number for (number,) in cursor.fetchall())
-    except (errors.UndefinedTable, errors.InvalidSchemaName):
-        return None
-    except errors.InsufficientPrivilege as error:
-        raise NotPermitted("the control schema belongs to another role", hint="kitchen doctor") from error
+        except (errors.UndefinedTable, errors.InvalidSchemaName):
+            return None
+        except errors.InsufficientPrivilege as error:
+            raise NotPermitted("the control schema belongs to another role", hint="kitchen doctor") from error
+        return frozenset(number for (number,) in cursor.fetchall())
 
 
 def _begin(session: PgSession) -> None:
     """Make the schema; where another process does so in this moment, its schema is ours too."""
-    try:
-        with session.connection.cursor() as cursor:
+    with translated("making the control schema"), session.connection.cursor() as cursor:
+        try:
             cursor.execute(_FIRST)  # several statements in one message are one transaction
-    except (errors.DuplicateSchema, errors.UniqueViolation):
-        pass
-    except errors.InsufficientPrivilege as error:
-        raise NotPermitted(
-            "the provisioner may not make schema kitchen_control in this database",
-            hint="GRANT CREATE ON DATABASE … TO the provisioner",
-        ) from error
+        except (errors.DuplicateSchema, errors.UniqueViolation):
+            pass
+        except errors.InsufficientPrivilege as error:
+            raise NotPermitted(
+                "the provisioner may not make schema kitchen_control in this database",
+                hint="GRANT CREATE ON DATABASE … TO the provisioner",
+            ) from error
 
 
 def _check_known(applied: frozenset[int]) -> None:
