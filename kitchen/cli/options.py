@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from kitchen.app import App
+from kitchen.errors import KitchenError
 
 Command = Callable[..., Any]
 
@@ -18,6 +19,28 @@ def current_app() -> App:
     return App(Path.cwd())
 
 
+def kitchen_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the kitchens that a shell may complete: those of environments that run; nothing is started."""
+    found: list[str] = []
+    try:
+        app = current_app()
+        for name in app.environments.environments:
+            services = app.services(name)
+            if services.embedded is None or services.embedded.is_running():
+                found += [kitchen.name for kitchen in services.control.kitchens.all()]
+    except KitchenError:  # no project, no server: a shell that completes has nothing to say about it
+        return []
+    return [name for name in found if name.startswith(incomplete)]
+
+
+def environment_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the environments that a shell may complete."""
+    try:
+        return [name for name in current_app().environments.environments if name.startswith(incomplete)]
+    except KitchenError:
+        return []
+
+
 def json_option(command: Command) -> Command:
     """Add ``--json``: one document with stable keys on stdout."""
     return click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")(command)
@@ -25,18 +48,24 @@ def json_option(command: Command) -> Command:
 
 def environment_option(command: Command) -> Command:
     """Add ``-e ENV``."""
-    return click.option("-e", "--environment", metavar="ENV", help="The release environment.")(command)
+    return click.option(
+        "-e", "--environment", metavar="ENV", help="The release environment.", shell_complete=environment_names
+    )(command)
 
 
 def kitchen_argument(command: Command) -> Command:
     """Add the positional K (inferred from the folder where it is left out) and ``-k K``."""
-    command = click.option("-k", "--kitchen", "kitchen_option", metavar="K", help="The kitchen.")(command)
-    return click.argument("kitchen", required=False, metavar="[K]")(command)
+    option = click.option(
+        "-k", "--kitchen", "kitchen_option", metavar="K", help="The kitchen.", shell_complete=kitchen_names
+    )
+    return click.argument("kitchen", required=False, metavar="[K]", shell_complete=kitchen_names)(option(command))
 
 
 def kitchen_option(command: Command) -> Command:
     """Add ``-k K`` for commands whose positional arguments are something else."""
-    return click.option("-k", "--kitchen", metavar="K", help="The kitchen; inferred from the folder.")(command)
+    return click.option(
+        "-k", "--kitchen", metavar="K", help="The kitchen; inferred from the folder.", shell_complete=kitchen_names
+    )(command)
 
 
 def changing_options(command: Command) -> Command:

@@ -388,3 +388,24 @@ def test_no_password_is_in_any_argument(shop: Project) -> None:
     seen = shop.kitchen("enter", "profit", "--", sys.executable, "-c", script).stdout
     assert "kitchen" in seen
     assert password not in seen
+
+
+def test_a_shell_completes_real_names(shop: Project) -> None:
+    shop.kitchen("create", "profit")
+    script = "from kitchen.cli import cli; cli.main(prog_name='kitchen')"
+
+    def complete(words: str) -> list[str]:
+        asked = {
+            "_KITCHEN_COMPLETE": "bash_complete",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(len(words.split(" ")) - 1),
+        }
+        answer = subprocess.run(
+            [sys.executable, "-c", script], cwd=shop.root, env={**shop.environ, **asked}, capture_output=True,
+            text=True, check=False, timeout=30,
+        )  # fmt: skip
+        return [line.split(",")[1] for line in answer.stdout.splitlines()]
+
+    assert sorted(complete("kitchen enter pro")) == ["production", "profit"]
+    assert complete("kitchen status -e d") == ["dev"]
+    assert "create" in complete("kitchen cre")
