@@ -14,6 +14,11 @@ _OPEN_SCHEMAS = """
 SELECT n.nspname FROM pg_catalog.pg_namespace AS n
 WHERE n.nspname = ANY (%s) AND pg_catalog.has_schema_privilege('public', n.oid, 'CREATE') ORDER BY 1
 """
+_SHUT = """
+SELECT n.nspname FROM pg_catalog.pg_namespace AS n JOIN pg_catalog.pg_roles AS o ON o.rolname = %s
+WHERE n.nspname = ANY (%s) AND NOT (pg_catalog.has_schema_privilege(o.oid, n.oid, 'CREATE')
+                                    AND pg_catalog.has_schema_privilege(o.oid, n.oid, 'USAGE')) ORDER BY 1
+"""
 # `r` is the role through which candidates read production; it is not there before the environment is set up
 _TABLES = """
 SELECT pg_catalog.format('%%I.%%I', n.nspname, c.relname), pg_catalog.pg_get_userbyid(c.relowner),
@@ -44,6 +49,9 @@ def judge_rights(chart: Chart, session: Session, environment: Environment) -> No
 
 
 def _judge_tables(chart: Chart, session: Session, environment: Environment, install: str) -> None:
+    owner = f"kitchen__{environment.name}__{environment.name}__owner"
+    if shut := [row[0] for row in session.query(_SHUT, [owner, list(environment.schemas)])]:
+        chart.fail("schemas", f"the standing kitchen may make nothing in {', '.join(shut)}", install)
     becoming = "SET" if session.query(_VERSION)[0][0] >= 160000 else "MEMBER"
     reader = f"kitchen__{environment.name}__{environment.name}__reader"
     rows = session.query(_TABLES, [becoming, reader, list(environment.schemas)])

@@ -214,7 +214,7 @@ def catalogue(place: Place) -> dict[str, object]:
     """Return every right on the server and in the database."""
     queries = {
         "roles": "SELECT rolname, rolsuper, rolcreaterole, rolcanlogin FROM pg_roles ORDER BY 1",
-        "members": "SELECT roleid::regrole::text, member::regrole::text, admin_option FROM pg_auth_members ORDER BY 1,2",
+        "members": "SELECT roleid::regrole::text, member::regrole::text FROM pg_auth_members ORDER BY 1, 2",
         "schemas": "SELECT nspname, nspacl::text FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY 1",
         "tables": "SELECT oid::regclass::text, relacl::text FROM pg_class WHERE oid >= 16384 ORDER BY 1",
         "database": "SELECT datacl::text FROM pg_database WHERE datname = current_database()",
@@ -360,3 +360,45 @@ def test_what_is_wrong_is_said(project: Project, place: Place, tmp_path: Path) -
     assert "warehouse.tls" in untrusted.stderr
     file.write_text(right.replace(', "tls": "disable"', ""))
     assert "tls: verify-full" in project.kitchen("up", "production", expect=6).stderr
+
+
+def test_an_administrator_who_is_no_superuser(project: Project, place: Place, tmp_path: Path) -> None:
+    """As clouds give one: makes roles and databases, and is the owner of nothing that it did not make."""
+    admin = person(Place(place.server, "postgres"), "cloud_admin", options="LOGIN CREATEROLE CREATEDB")
+    with Place(place.server, "postgres").look() as session:
+        session.execute("GRANT CONNECT ON DATABASE postgres TO cloud_admin")
+    try:
+        declare(project, place, None)
+        as_administrator(project, admin, tmp_path)
+        project.kitchen("environment", "install", "production")
+        project.kitchen("environment", "install", "production")
+        nobody(project)
+        psql(project, "production", SHOP)
+        found = examined(project, "production", expect=1)
+        assert [part for part in found.values() if part["level"] == "fail"] == [found["transport"]], found
+        assert found["ownership"]["level"] == "ok"
+        project.kitchen("up")
+        fill(project)
+        develop(project)
+        project.kitchen("merge", "paid", "--yes")
+        project.kitchen("promote", "production", "--yes")
+        assert psql(project, "production", "SELECT sum(paid) FROM segment_paid") == "2001000"
+    finally:
+        nobody(project)
+        place.forget()
+        with Place(place.server, "postgres").look() as session:
+            session.execute("REVOKE ALL ON DATABASE postgres FROM cloud_admin")
+
+
+def test_a_role_of_another_purpose_is_left_alone(project: Project, place: Place, tmp_path: Path) -> None:
+    declare(project, place, None)
+    with Place(place.server, "postgres").look() as session:
+        session.execute("CREATE ROLE kitchen__production__provisioner; "
+                        "COMMENT ON ROLE kitchen__production__provisioner IS 'of another project'")  # fmt: skip
+    as_administrator(project, place.administrator, tmp_path)
+    refused = project.kitchen("environment", "install", "production", expect=4)
+    assert "of another project" in refused.stderr
+    project.kitchen("secret", "set", "provisioner", "user=-", "-e", "production", "--yes", typed="kitchen_of_ours")
+    project.kitchen("environment", "install", "production")
+    nobody(project)
+    psql(project, "production", "SELECT 1")

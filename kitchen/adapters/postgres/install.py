@@ -75,8 +75,8 @@ class PgInstaller:
                 more, left = rights(session, provisioner, self._schemas, is_superuser=seen.is_superuser)
             actions += more
             cautions += left
-        elif seen is None:
-            actions.append(_close_public())
+        else:
+            actions += _public(provisioner, opens="public" in self._schemas)
         version = seen.version if seen is not None else None
         return Installation(
             self._environment, provisioner, self._database, version, tuple(actions), tuple(cautions)
@@ -176,13 +176,17 @@ def _database(provisioner: str, database: str, seen: _Seen | None) -> Iterator[A
         Place.WAREHOUSE, "nobody connects only because the role exists: kitchens of other environments neither",
         f"REVOKE ALL ON DATABASE {name} FROM PUBLIC",
     )  # fmt: skip
-    if seen is not None and seen.database is None:
-        yield _close_public()
 
 
-def _close_public() -> Action:
+def _public(provisioner: str, *, opens: bool) -> Iterator[Action]:
+    """Yield what a database that nobody has looked into needs; it has schema public, and nothing in it."""
+    if opens:
+        yield Action(
+            Place.WAREHOUSE, "the provisioner opens schema public to the standing kitchen and publishes there",
+            f"GRANT USAGE, CREATE ON SCHEMA public TO {_name(provisioner)} WITH GRANT OPTION",
+        )  # fmt: skip
     says = "nobody makes objects in schema public only because the role exists"
-    return Action(Place.WAREHOUSE, says, "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    yield Action(Place.WAREHOUSE, says, "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
 
 
 def _cautions(provisioner: str, seen: _Seen | None) -> Iterator[Caution]:

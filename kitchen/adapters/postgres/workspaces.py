@@ -115,8 +115,9 @@ class PgWorkspaces:
         kitchen = layer.kitchen
         with self._sessions.as_administrator(application=f"kitchen {kitchen.name} open") as session:
             schemas = sorted(_look(session, layer).schemas)
-            statements = reader_statements(session, schemas, [kitchen.reader_role, kitchen.owner_role])
-            _run(session, f"opening production to {kitchen.name!r}", map(sql.SQL, statements))
+            statements = [part for schema in schemas for part in _schema(layer, schema, exists=True)]
+            statements += map(sql.SQL, reader_statements(session, schemas, [kitchen.reader_role, kitchen.owner_role]))
+            _run(session, f"opening production to {kitchen.name!r}", statements)
 
     def exists(self, kitchen: Kitchen) -> bool:
         """Say whether the kitchen's login role is there and bears its mark."""
