@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -10,12 +11,11 @@ import click
 from kitchen.cli import output
 from kitchen.cli.options import changing_options, current_app, environment_option, json_option, kitchen_argument
 from kitchen.cli.release_output import confirm, described, tell_plan
+from kitchen.domain.release import Release, ReleaseKind, ReleasePlan, ReleaseState
 from kitchen.errors import Refused
 
 if TYPE_CHECKING:
     from kitchen.app import App, Services
-    from kitchen.domain.release import Release
-    from kitchen.operations.merge import Merge
 
 
 @click.command("merge")
@@ -43,7 +43,7 @@ def merge_command(
         return
     tell_plan(merge.plan, merge.effect.left if merge.effect is not None else ())
     if dry_run:
-        _dry(app, services, merge)
+        _dry(app, services, ReleaseKind.MERGE, merge.target.name, merge.plan)
         return
     confirm(f"merge {found.name} into {merge.target.name}?", yes=yes)
     release = _applied(app, services, record(services, merge, merge.plan))
@@ -53,15 +53,12 @@ def merge_command(
     output.say(f"next: kitchen promote, or kitchen delete {found.name}")
 
 
-def _dry(app: App, services: Services, merge: Merge) -> None:
-    from kitchen.domain.release import Release, ReleaseKind, ReleaseState
+def _dry(app: App, services: Services, kind: ReleaseKind, target: str, plan: ReleasePlan) -> None:
+    """Print the very steps that would be taken."""
     from kitchen.operations.apply import preview_steps
 
-    assert merge.plan is not None  # noqa: S101 - asked by the caller
-    planned = Release(
-        0, ReleaseKind.MERGE, services.environment.name, merge.target.name, merge.plan, ReleaseState.PLANNED,
-        services.person, merge.kitchen.created_at,
-    )  # fmt: skip
+    now = datetime.now(UTC)
+    planned = Release(0, kind, services.environment.name, target, plan, ReleaseState.PLANNED, services.person, now)
     for says in preview_steps(services, app.repository, planned):
         output.emit(says)
 
@@ -91,6 +88,7 @@ def promote_command(*, environment: str | None, source: str | None, dry_run: boo
     plan, effect = planned
     tell_plan(plan, effect.left)
     if dry_run:
+        _dry(app, services, ReleaseKind.PROMOTION, name, plan)
         return
     confirm(f"release {below} into {name}?", yes=yes)
     release = record(services, plan)

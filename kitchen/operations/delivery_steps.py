@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from kitchen.domain.kitchen import Kind, Kitchen, State
-from kitchen.domain.release import ReleaseState
+from kitchen.domain.release import ReleaseKind, ReleaseState
 from kitchen.domain.run import Run, RunState
 from kitchen.errors import Conflict, KitchenError
 from kitchen.files.recipe import read_recipe
@@ -42,6 +42,8 @@ def delivery_steps(delivery: Delivery) -> list[Step]:
         steps += [*build_steps(delivery, candidate), _rehearsal(delivery)]
     steps += [publishing_step(delivery.services, delivery.target), branch_step(delivery)]
     steps += [_swap(delivery), follow_step(delivery.repository, delivery.release.plan.branch, delivery)]
+    if delivery.release.kind is ReleaseKind.MERGE:
+        steps.append(_children_step(delivery))
     if delivery.tag is not None:
         steps.append(_tag_step(delivery, delivery.tag))
     if candidate is not None:
@@ -233,6 +235,22 @@ def follow_step(repository: Repository, branch: str, delivery: Delivery) -> Step
                     delivery.say(f"  {path} was left as it is: {changed.message}")
 
     return Step("follow", f"bringing the files of {branch} along", do=do, look=lambda: False)
+
+
+def _children_step(delivery: Delivery) -> Step:
+    """What was stacked on the merged kitchen stands on what it was merged into."""
+    services, source, target = delivery.services, delivery.release.plan.source, delivery.target
+    kitchens = services.control.kitchens
+
+    def do() -> None:
+        for child in kitchens.all():
+            if child.parent == source and child.kind is Kind.WORKING and child.state is State.READY:
+                moved = replace(child, parent=target.name)
+                services.workspaces.rebind(services.layer(moved))  # first: once it is recorded nobody comes back here
+                kitchens.save(moved, expected=State.READY)
+                delivery.say(f"  {child.name} stands on {target.name} now")
+
+    return Step("children", f"putting kitchens that stand on {source} on {target.name}", do=do, look=lambda: False)
 
 
 def _tag_step(delivery: Delivery, tag: str) -> Step:

@@ -135,6 +135,17 @@ def test_a_kitchen_merges_into_the_kitchen_it_was_made_from(bench: Bench, worktr
     assert "LIMIT 5" in (worktree / "recipes" / "report" / "best.sql").read_text(), "its worktree came along"
 
 
+def test_what_stands_on_a_merged_kitchen_stands_on_its_parent_afterwards(bench: Bench, worktree: Path) -> None:
+    child = create(bench, f"k{next(_numbers)}", "--parent", worktree.name)
+    (worktree / "recipes" / "report" / "best.sql").write_text(BEST.replace("LIMIT 3", "LIMIT 4"))
+    commit(bench, worktree)
+    bench.project.kitchen("merge", worktree.name, "--yes")
+    assert said(bench, "show", child.name)["kitchen"]["parent"] == "dev"
+    assert psql(bench, child.name, "SELECT count(*) FROM best") == "4"
+    bench.project.kitchen("delete", worktree.name, "--yes")
+    assert "moving branch main" in bench.project.kitchen("promote", "--dry-run").stdout
+
+
 def test_a_migration_runs_once_in_a_standing_kitchen(bench: Bench, worktree: Path) -> None:
     for standing in ("dev", "production"):
         psql(bench, standing, "CREATE TABLE ledger AS SELECT 1 AS amount")

@@ -25,7 +25,7 @@ from tests.bench import Bench, opened
 from tests.faults.test_crashes import EDGES, WHOLE, _end, _process, _recover, _silent
 from tests.report import TOTALS, commit, create, psql
 
-MERGE_STEPS, ROLLBACK_STEPS = 20, 6  # checked against the lists below
+MERGE_STEPS, ROLLBACK_STEPS = 21, 6  # checked against the lists below
 
 _numbers = count(2)
 
