@@ -251,3 +251,21 @@ def test_own_views_are_bound_to_another_pantry_and_to_a_parents_tables(pagila: P
     said = pagila.tables.rebind(pagila.administrator, nowhere)
     assert [line.partition(" still ")[0] for line in said] == ["profit.mine", "profit.over_mine"]
     assert session.query("SELECT n FROM over_mine") == [(3,)]
+
+
+def test_functions_that_will_not_see_the_copy_are_said(pagila: Place) -> None:
+    pagila.administrator.execute(
+        "CREATE FUNCTION pantry_types.pinned() RETURNS bigint LANGUAGE sql SET search_path = pantry_v1"
+        " AS 'SELECT count(*) FROM pantry_v1.language';"
+        "CREATE FUNCTION pantry_types.spelled_out() RETURNS bigint LANGUAGE plpgsql"
+        " AS 'BEGIN RETURN (SELECT count(*) FROM public.language); END';"
+        "CREATE FUNCTION pantry_types.fine() RETURNS bigint LANGUAGE plpgsql"
+        " AS 'BEGIN RETURN (SELECT count(*) FROM language); END'"
+    )
+    done = pagila.hydrate("language")
+    assert done is not None
+    said = [line for line in done.left_out if "function" in line]
+    assert said == [
+        "function pantry_types.pinned sets its own search_path: it does not see the kitchen's copy",
+        "function pantry_types.spelled_out names the table with its schema: it does not see the kitchen's copy",
+    ]

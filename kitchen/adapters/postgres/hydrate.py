@@ -9,7 +9,7 @@ from kitchen.adapters.postgres.connection import PgSession
 from kitchen.adapters.postgres.hydrate_bound import Bound
 from kitchen.adapters.postgres.hydrate_keys import Keys
 from kitchen.adapters.postgres.hydrate_names import Found, LayerNames
-from kitchen.adapters.postgres.hydrate_plan import placing, plan
+from kitchen.adapters.postgres.hydrate_plan import blind_routines, placing, plan
 from kitchen.adapters.postgres.hydrate_work import Work
 from kitchen.adapters.postgres.structure import read_objects
 from kitchen.adapters.postgres.structure_deparse import Deparser
@@ -58,6 +58,7 @@ class Hydration:
         if with_rows:
             work.each(self._analyses(bare))
         work.left_out += [*self._not_carried(keys), *structure.left_out]
+        work.left_out += blind_routines(work.session, self._names, taken.family)
         source = taken.source.name
         return Hydrated(self._logical(source), source, self._told(work.made), self._told(work.left_out))
 

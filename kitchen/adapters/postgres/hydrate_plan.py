@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from kitchen.adapters.postgres.connection import PgSession
@@ -50,6 +50,18 @@ SELECT p.oid, n.nspname, p.proname FROM wanted w
 JOIN pg_catalog.pg_depend d ON d.refclassid = w.classid AND d.refobjid = w.objid AND d.deptype = 'n'
 JOIN pg_catalog.pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+"""
+
+
+# Bodies that are only text, in which a table is named so that a session's search path does not find the kitchen's.
+_BLIND = """
+SELECT DISTINCT n.nspname, p.proname,
+    EXISTS (SELECT FROM unnest(p.proconfig) setting WHERE setting LIKE 'search\\_path=%%')
+FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+JOIN unnest(%s::text[], %s::text[]) AS t (schema, name) ON strpos(p.prosrc, t.name) > 0
+WHERE n.nspname = ANY(%s) AND p.prosqlbody IS NULL AND (strpos(p.prosrc, t.schema || '.' || t.name) > 0
+    OR EXISTS (SELECT FROM unnest(p.proconfig) setting WHERE setting LIKE 'search\\_path=%%'))
+ORDER BY 1, 2
 """
 
 
@@ -141,6 +153,16 @@ class _Bound:
             return False
         self.routines.add(oid)
         return True
+
+
+def blind_routines(session: PgSession, names: LayerNames, family: Iterable[Found]) -> Iterator[str]:
+    """Yield, in words, functions of the layer that will go on reading the older tables, or fail."""
+    tables = [found.name for found in family]
+    tables += [logical for found in tables if (logical := names.logical(found)) is not None]
+    columns = [[table.schema for table in tables], [table.name for table in tables]]
+    for schema, name, has_path in session.query(_BLIND, [*columns, list(names.schemas)]):
+        why = "sets its own search_path" if has_path else "names the table with its schema"
+        yield f"function {schema}.{name} {why}: it does not see the kitchen's copy"
 
 
 def placing(names: LayerNames, made: Iterable[TableName], routines: Iterable[TableName]) -> Place:
