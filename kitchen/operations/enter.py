@@ -197,14 +197,17 @@ def rendered(services: EnterServices, kitchen: Kitchen, style: str) -> str:
             return "\n".join(f"{lead}{name}={shlex.quote(value)}" for name, value in found.items())
         case "url":
             options = quote(f"-c role={login.role}", safe="")
+            authorities = f"&sslrootcert={quote(login.authorities, safe='')}" if login.authorities is not None else ""
             user, secret, database = (quote(text, safe="") for text in (login.user, password, login.database))
             return (
                 f"postgresql://{user}:{secret}@{quote(login.host, safe='')}:{login.port}/{database}"
-                f"?sslmode={login.tls}&options={options}"
+                f"?sslmode={login.tls}{authorities}&options={options}"
             )
         case "pgservice":
             lines = {"host": login.host, "port": str(login.port), "dbname": login.database, "user": login.user,
                      "password": password, "sslmode": login.tls, "options": f"-c role={login.role}"}  # fmt: skip
+            if login.authorities is not None:
+                lines["sslrootcert"] = login.authorities
             return f"[{kitchen.name}]\n" + "\n".join(f"{name}={value}" for name, value in lines.items())
     return _dbt_profile(services, kitchen, login, password)
 
@@ -216,6 +219,7 @@ def _dbt_profile(services: EnterServices, kitchen: Kitchen, login: Credentials, 
         f"      host: {login.host}", f"      port: {login.port}", f"      dbname: {login.database}",
         f"      user: {login.user}", f'      password: "{password}"', f"      role: {login.role}",
         f"      schema: {schema}", f"      sslmode: {login.tls}", "      threads: 4",
+        *([f'      sslrootcert: "{login.authorities}"'] if login.authorities is not None else []),
     ]  # fmt: skip
     return "\n".join(lines)
 
