@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -67,6 +67,17 @@ class Variation:
 
 
 @dataclass(frozen=True, slots=True)
+class UnitTest:
+    """One case of a single SQL node: rows by table before it, and after it."""
+
+    node: str
+    name: str
+    given: Mapping[str, Sequence[Mapping[str, object]]]
+    expect: Mapping[str, Sequence[Mapping[str, object]]]
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """A pipeline as its file declares it; file texts are kept so that a recipe is one value."""
 
@@ -80,7 +91,7 @@ class Recipe:
     schedule: Mapping[str, object] | None = None
     outputs: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     slo: Mapping[str, object] = field(default_factory=dict)
-    units: str | None = None
+    units: tuple[UnitTest, ...] = ()
 
     def node(self, name: str) -> Node | None:
         """Return the node called name, if there is one."""

@@ -17,6 +17,7 @@ from kitchen.files.explain import did_you_mean
 from kitchen.files.loader import Document, open_document
 from kitchen.files.recipe_folder import inside, read_folder
 from kitchen.files.recipe_model import NodeFile, OneTest, RecipeFile, SqlTest
+from kitchen.files.units import read_units
 
 _RECIPE = re.compile(r"[a-z](?:[_-]?[a-z0-9])*")
 _NODE = re.compile(r"[a-z](?:[_-]?[a-z0-9])*")
@@ -65,8 +66,7 @@ def _recipe(name: str, document: Document, sources: Mapping[str, str]) -> Recipe
             raise document.error(f"there is no node {node!r}{did_you_mean(node, file.nodes)}", "tests", node)
     nodes = tuple(_node(node, kept, file, document, sources) for node, kept in file.nodes.items())
     _refuse_circle(nodes, document)
-    if file.units is not None:
-        _file_of(file.units, sources, document, "units")
+    units = "" if file.units is None else _file_of(file.units, sources, document, "units")
     return Recipe(
         name=name,
         description=file.description,
@@ -81,7 +81,7 @@ def _recipe(name: str, document: Document, sources: Mapping[str, str]) -> Recipe
         schedule=file.schedule,
         outputs=file.outputs,
         slo=file.slo,
-        units=file.units,
+        units=read_units(sources[units], nodes, file.parameters, shown=f"recipes/{name}/{units}") if units else (),
     )
 
 

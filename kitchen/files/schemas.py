@@ -14,11 +14,13 @@ import msgspec
 from kitchen.files.environment_model import EnvironmentFile
 from kitchen.files.masking_model import MaskingFile
 from kitchen.files.recipe_model import RecipeFile
+from kitchen.files.units import UnitsFile
 
 MODELS: dict[str, type[msgspec.Struct]] = {
     "environment": EnvironmentFile,
     "masking": MaskingFile,
     "recipe": RecipeFile,
+    "units": UnitsFile,
 }
 
 

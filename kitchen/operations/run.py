@@ -22,6 +22,7 @@ from kitchen.engine.interrupt import run_interruptibly
 from kitchen.engine.plan import Plan, plan, promises
 from kitchen.engine.runner import Outcome, run_nodes
 from kitchen.engine.tests import evaluate, is_stopping, said
+from kitchen.engine.units import evaluate_units
 from kitchen.errors import Conflict, InvalidInput, KitchenError
 from kitchen.operations import once
 from kitchen.operations.enter import EnterServices
@@ -110,7 +111,8 @@ def run_tests(
 ) -> Run:
     """Evaluate a recipe's tests on what is there, run no node, and record it as a run without nodes.
 
-    ``seeing`` leaves only tests that look at one of these tables; ``except_nodes`` leaves out nodes whose tests ran.
+    ``seeing`` leaves only tests that look at one of these tables, and no units; ``except_nodes`` leaves out nodes whose
+    tests ran.
     """
     with _session(services, kitchen, recipe) as session:
         planned, layer = _plan(services, session, kitchen, recipe, variation=variation, overrides=overrides)
@@ -120,7 +122,11 @@ def run_tests(
         where = f"recipes/{recipe.name}/recipe.yaml"
         history = history_of(services.control.runs, planned, layer)
         ground = Ground(recipe, planned.names, places, planned.parameters, where, history)
-        results: list[TestResult] = []
+        results = [] if seeing is not None else list(evaluate_units(session, planned, places))
+        services.control.runs.tests(run.id, results)
+        for result in results:
+            if not result.passed:
+                say(f"unit: {result.node}: {said(result)}")
         for node in planned.nodes:
             if node.name in except_nodes:
                 continue

@@ -175,3 +175,79 @@ def test_a_control_chart_learns_and_then_judges(line: Line) -> None:
     assert run.tests[0].expected.endswith("after 8 runs")
     assert line.run(overrides={"most": 101}).state is RunState.PASSED  # what was out of control is no history
     assert line.run(overrides={"most": 50}).state is RunState.FAILED
+
+
+# --- units: given and expected rows of single nodes -------------------------------------------------------------------
+
+UNITS = """\
+nodes:
+  profit:
+    - name: sums by segment
+      given:
+        orders:
+          - {order_id: 1, customer_id: 1, amount: 10, status: paid}
+          - {order_id: 2, customer_id: 1, amount: 2.50, status: paid}
+          - {order_id: 3, customer_id: 2, amount: 7, status: cancelled}
+        public.customer: [{customer_id: 1, segment: gold}, {customer_id: 2, segment: gold}]
+      expect:
+        profit: [{segment: gold, profit: 12.5}]
+    - name: nothing comes of nothing
+      given: {}
+      expect: {profit: []}
+    - name: is wrong on purpose
+      given:
+        orders: [{order_id: 1, customer_id: 1, amount: 10, status: late}]
+        customer: [{customer_id: 1, segment: a}]
+      parameters: {wanted: late}
+      expect: {profit: [{segment: a, profit: 11}]}
+    - name: cannot be run
+      given: {orders: [{nosuch: 1}]}
+      expect: {profit: []}
+  mark:
+    - name: changes what is there
+      given: {orders: [{order_id: 1, status: old}, {order_id: 2, status: old}]}
+      expect: {orders: [{order_id: 1, status: old}, {order_id: 2, status: "it's"}]}
+"""
+
+
+def test_units_run_single_nodes_on_given_rows_and_leave_nothing(line: Line) -> None:
+    line.recipe(
+        "parameters: {wanted: paid}\nunits: units.yaml\nnodes:\n  profit: {sql: a.sql}\n  mark: {sql: b.sql}\n",
+        units_yaml=UNITS,
+        a_sql="DROP TABLE IF EXISTS profit; CREATE TABLE profit AS SELECT c.segment, sum(orders.amount) AS profit"
+        " FROM public.orders JOIN customer AS c USING (customer_id) WHERE orders.status = :wanted GROUP BY 1;"
+        " CREATE UNIQUE INDEX ON profit (segment)",
+        b_sql="UPDATE public.orders SET status = 'it''s' WHERE public.orders.order_id = 2",
+    )
+    run = line.test()
+    assert run.state is RunState.FAILED
+    told = {result.test: (result.passed, result.error or result.measured) for result in run.tests}
+    assert told == {
+        "sums by segment": (True, "the rows as expected"),
+        "nothing comes of nothing": (True, "the rows as expected"),
+        "is wrong on purpose": (False, "1 missing in profit, 1 unexpected in profit"),
+        "cannot be run": (False, 'column "nosuch" of relation "orders" does not exist'),
+        "changes what is there": (True, "the rows as expected"),
+    }
+    wrong = next(result for result in run.tests if result.test == "is wrong on purpose")
+    assert wrong.sample == (
+        {"_": "missing in profit", "segment": "a", "profit": 11},
+        {"_": "unexpected in profit", "segment": "a", "profit": 10},
+    )
+    assert line.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'profit'") == [(0,)]
+    assert line.query("SELECT count(*) FROM orders") == [(1000,)]
+
+
+def test_units_of_what_is_not_in_the_recipe_are_named_with_their_line(line: Line) -> None:
+    yaml = "units: units.yaml\nnodes:\n  a: {sql: a.sql}\n"
+    for units, words in (
+        ("nodes:\n  b: [{name: x, given: {}, expect: {t: []}}]\n", r"units.yaml:2: nodes.b: there is no SQL node 'b'"),
+        ("nodes:\n  a: [{name: x, gven: {}, expect: {t: []}}]\n", r"units.yaml:2: .*unknown key; did you mean 'given'"),
+        (
+            "nodes:\n  a:\n    - name: x\n      given: {}\n      expect: {t: [{a: 1}, {b: 1}]}\n",
+            r"units.yaml:5: .*same col",
+        ),
+    ):
+        line.recipe(yaml, units_yaml=units, a_sql="SELECT 1")
+        with pytest.raises(InvalidInput, match=words):
+            line.test()
