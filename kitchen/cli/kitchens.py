@@ -50,8 +50,8 @@ def create_command(
     """Make a kitchen: a branch in its own folder, a schema over the pantry, credentials that open nothing else."""
     from kitchen.operations.create import Wish, create_steps, create_working, plan_working
 
-    if data not in ("layer", "none"):
-        raise InvalidInput(f"--data {data[:20]} is not there yet: layer and none are", hint="kitchen create NAME")
+    if data not in ("layer", "copy", "none"):
+        raise InvalidInput(f"--data {data[:20]} is not there yet: layer, copy and none are", hint="kitchen create NAME")
     wish = Wish(name, parent, branch, isolated or data == "none", duration(ttl) if ttl else None, staff, ticket, data)
     app = current_app()
     services = app.workbench(environment)
@@ -296,7 +296,10 @@ def _delete(
 ) -> None:
     from kitchen.operations.delete import delete_kitchen, delete_steps, plan_deletion
 
-    deletion = plan_deletion(services, app.repository, app.worktrees, found, force=force, keep_branch=keep_branch)
+    deletion = plan_deletion(
+        services, app.repository, app.worktrees, found, force=force, keep_branch=keep_branch,
+        recipes=services.environment.kitchens.on_delete,
+    )  # fmt: skip
     if dry_run:
         for step in delete_steps(services, deletion, repository=app.repository):
             output.emit(step.says)

@@ -68,6 +68,7 @@ class Creation:
     worktree: Path | None = None
     makes_branch: bool = False
     quota: Quota | None = None
+    recipes: tuple[str, ...] = ()  # run when it is ready
 
     def arguments(self) -> dict[str, object]:
         """Return what the journal keeps."""
@@ -75,13 +76,15 @@ class Creation:
             "kitchen": to_document(self.kitchen),
             "worktree": str(self.worktree) if self.worktree is not None else None,
             "makes_branch": self.makes_branch,
+            "recipes": list(self.recipes),
         }
 
     @classmethod
     def from_arguments(cls, kept: Mapping[str, Any]) -> Creation:
         """Rebuild what ``arguments`` gave."""
         worktree = Path(kept["worktree"]) if kept["worktree"] else None
-        return cls(from_document(kept["kitchen"]), worktree, bool(kept["makes_branch"]))
+        recipes = tuple(kept.get("recipes", ()))
+        return cls(from_document(kept["kitchen"]), worktree, bool(kept["makes_branch"]), recipes=recipes)
 
 
 def plan_working(
@@ -118,7 +121,7 @@ def plan_working(
         created_at=now, expires_at=now + ttl if ttl is not None else None, isolated=wish.isolated, data=wish.data,
         staff=wish.staff, ticket=wish.ticket,
     )  # fmt: skip
-    return Creation(kitchen, worktrees / name, makes_branch, Quota(rules.max, rules.per_person))
+    return Creation(kitchen, worktrees / name, makes_branch, Quota(rules.max, rules.per_person), rules.on_create)
 
 
 def _name(wish: Wish) -> str:
@@ -215,8 +218,8 @@ def create_steps(
 ) -> list[Step]:
     """Return the steps that make a kitchen, in order; a bare Kitchen means no branch to make and no worktree.
 
-    The last step, which makes it READY, is the pivot, except for candidates. ``repository`` is needed only for a
-    branch to make or a worktree.
+    The step that makes it READY is the pivot, except for candidates; what follows furnishes it. ``repository`` is
+    needed only for a branch to make or a worktree.
     """
     if isinstance(creation, Kitchen):
         creation = Creation(creation)
@@ -227,7 +230,16 @@ def create_steps(
     steps += [_secret_step(services, kitchen), _workspace_step(services, kitchen)]
     if creation.worktree is not None and repository is not None:
         steps.append(_worktree_step(repository, kitchen, creation.worktree))
-    return [*steps, _ready_step(services, kitchen)]
+    return [*steps, _ready_step(services, kitchen), *_furnishing(services, creation)]
+
+
+def _furnishing(services: Any, creation: Creation) -> list[Step]:
+    """Return what follows once the kitchen is ready; running recipes asks more of services than making kitchens."""
+    if not creation.recipes and creation.kitchen.data != "copy":
+        return []
+    from kitchen.operations.furnish import furnish_steps  # noqa: PLC0415 - an engine that most creates never need
+
+    return furnish_steps(services, creation.kitchen, creation.worktree, creation.recipes)
 
 
 def _record_step(services: StandingServices, creation: Creation) -> Step:

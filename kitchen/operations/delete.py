@@ -1,7 +1,7 @@
 """Removes kitchens: login closed first, then data, secret, files, worktree, branch and record.
 
 ``delete_steps(services, kitchen)`` gives the steps for any kitchen that has no branch or worktree of its own, such as
-a candidate; its first step is the pivot, because a kitchen that is being deleted only goes forward.
+a candidate; its step ``delete mark`` is the pivot, because a kitchen that is being deleted only goes forward.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ class Deletion:
     kitchen: Kitchen
     worktree: Path | None = None
     branch_head: str | None = None  # None: the branch stays, or there is none
+    recipes: tuple[str, ...] = ()  # run before anything is removed
 
     def arguments(self) -> dict[str, object]:
         """Return what the journal keeps."""
@@ -53,13 +54,14 @@ class Deletion:
             "kitchen": to_document(self.kitchen),
             "worktree": str(self.worktree) if self.worktree is not None else None,
             "branch_head": self.branch_head,
+            "recipes": list(self.recipes),
         }
 
     @classmethod
     def from_arguments(cls, kept: Mapping[str, Any]) -> Deletion:
         """Rebuild what ``arguments`` gave."""
         worktree = Path(kept["worktree"]) if kept["worktree"] else None
-        return cls(from_document(kept["kitchen"]), worktree, kept["branch_head"])
+        return cls(from_document(kept["kitchen"]), worktree, kept["branch_head"], tuple(kept.get("recipes", ())))
 
 
 def plan_deletion(
@@ -70,6 +72,7 @@ def plan_deletion(
     *,
     force: bool,
     keep_branch: bool = False,
+    recipes: tuple[str, ...] = (),
 ) -> Deletion:
     """Decide what ``kitchen delete`` removes; nothing is changed.
 
@@ -96,7 +99,9 @@ def plan_deletion(
                 f"deleting kitchen {kitchen.name!r} would lose {' and '.join(lost)}",
                 hint=f"kitchen merge {kitchen.name}, or kitchen delete {kitchen.name} --force",
             )
-    return Deletion(kitchen, worktree, None if keep_branch else head)
+    # a kitchen that was never ready, or has no files here, has nothing that a recipe could say goodbye to
+    runs = recipes if kitchen.state is State.READY and worktree is not None and worktree.exists() else ()
+    return Deletion(kitchen, worktree, None if keep_branch else head, runs)
 
 
 def _would_be_lost(
@@ -139,13 +144,23 @@ def delete_steps(
     if isinstance(deletion, Kitchen):
         deletion = Deletion(deletion)
     kitchen = deletion.kitchen
-    steps = [_mark_step(services, kitchen), _workspace_step(services, kitchen), _secret_step(services, kitchen)]
+    steps = _farewell(services, deletion)
+    steps += [_mark_step(services, kitchen), _workspace_step(services, kitchen), _secret_step(services, kitchen)]
     steps.append(_storage_step(services, kitchen))
     if deletion.worktree is not None and repository is not None:
         steps.append(_worktree_step(repository, deletion.worktree))
     if deletion.branch_head is not None and repository is not None:
         steps.append(_branch_step(repository, kitchen, deletion.branch_head))
     return [*steps, _record_step(services, kitchen)]
+
+
+def _farewell(services: Any, deletion: Deletion) -> list[Step]:
+    """Return the runs before the end; they ask more of services than deleting does."""
+    if not deletion.recipes:
+        return []
+    from kitchen.operations.furnish import farewell_steps  # noqa: PLC0415 - an engine that most deletes never need
+
+    return farewell_steps(services, deletion.kitchen, deletion.worktree, deletion.recipes)
 
 
 def _is_recorded(services: DeleteServices, kitchen: Kitchen) -> Kitchen | None:

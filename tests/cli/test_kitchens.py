@@ -409,3 +409,65 @@ def test_a_shell_completes_real_names(shop: Project) -> None:
     assert sorted(complete("kitchen enter pro")) == ["production", "profit"]
     assert complete("kitchen status -e d") == ["dev"]
     assert "create" in complete("kitchen cre")
+
+
+RECIPE = """
+description: Begin and end
+owner: tests
+nodes:
+  note: {sql: note.sql}
+"""
+
+
+def test_recipes_are_run_when_a_kitchen_is_made_and_before_it_goes(bench: Bench, shop: Project) -> None:
+    settings = shop.root / "environments" / "dev.yaml"
+    before, head = settings.read_text(), shop.git("rev-parse", "dev")
+    folder = shop.root / "recipes" / "seed"
+    folder.mkdir(parents=True)
+    (folder / "recipe.yaml").write_text(RECIPE)
+    (folder / "note.sql").write_text("CREATE TABLE seeded AS SELECT 1 AS id;\n")
+    main = shop.git("rev-parse", "main")
+    shop.commit("a recipe")
+    shop.git("branch", "-f", "dev", "main")
+    settings.write_text(before.replace("per_person: 500", "per_person: 500, on_create: [seed]"))
+    try:
+        shop.kitchen("create", "profit")
+        assert (
+            shop.kitchen("enter", "profit", "--", "psql", "-X", "-A", "-t", "-c", "TABLE seeded").stdout.strip() == "1"
+        )
+        settings.write_text(before.replace("per_person: 500", "per_person: 500, on_delete: [missing]"))
+        shop.kitchen("delete", "profit", "--yes", expect=3)
+        assert _names(shop) == ["profit"], "before it is marked, a recipe that cannot run keeps it"
+        settings.write_text(before)
+        shop.kitchen("delete", "profit", "--yes")
+        (folder / "note.sql").write_text("SELECT 1 / 0 AS wrong;\n")
+        shop.commit("a recipe that breaks")
+        shop.git("branch", "-f", "dev", "main")
+        settings.write_text(before.replace("per_person: 500", "per_person: 500, on_create: [seed]"))
+        broken = shop.kitchen("create", "loss", expect=7)
+        assert "recipe 'seed'" in broken.stderr
+        assert "kitchen recover" in broken.stderr
+        (_worktree(shop, "loss") / "recipes" / "seed" / "note.sql").write_text(
+            "CREATE TABLE seeded AS SELECT 2 AS id;\n"
+        )
+        shop.kitchen("recover")
+        assert shop.kitchen("enter", "loss", "--", "psql", "-X", "-A", "-t", "-c", "TABLE seeded").stdout.strip() == "2"
+        settings.write_text(before)
+        shop.kitchen("delete", "loss", "--yes", "--force")
+    finally:
+        settings.write_text(before)
+        shop.git("reset", "-q", "--hard", main)
+        shop.git("branch", "-f", "dev", head)
+
+
+def test_a_copy_of_everything_is_ones_own(shop: Project) -> None:
+    shop.kitchen("create", "parent")
+    shop.kitchen("enter", "parent", "--", "psql", "-X", "-q", "-c", "CREATE TABLE t AS SELECT 5 AS five")
+    try:
+        shop.kitchen("create", "copied", "--parent", "parent", "--data", "copy")
+        shop.kitchen("enter", "copied", "--", "psql", "-X", "-q", "-c", "UPDATE t SET five = 6")
+        shop.kitchen("enter", "parent", "--", "psql", "-X", "-q", "-c", "UPDATE t SET five = 7")
+        assert shop.kitchen("enter", "copied", "--", "psql", "-X", "-A", "-t", "-c", "TABLE t").stdout.strip() == "6"
+        assert "not there yet" in shop.kitchen("create", "some", "--data", "sample:10%", expect=2).stderr
+    finally:
+        shop.kitchen("delete", "copied", "--yes")
