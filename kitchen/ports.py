@@ -444,6 +444,7 @@ class CopyJob:
     """One masked SELECT over a table or a range of it; ``settings`` start its session and hold sub-keys."""
 
     table: TableName  # logical
+    source: TableName  # physical, on the source
     select: str
     columns: tuple[str, ...]
     settings: tuple[Secret, ...]
@@ -472,6 +473,10 @@ class Snapshot(Protocol):
 
     def query(self, statement: str, settings: Sequence[Secret] = ()) -> list[Row]:
         """Return the rows of a statement at this moment, in a session that starts with the settings."""
+        ...
+
+    def refuse_changes(self) -> None:
+        """Raise Conflict where a table was rewritten or replaced since: to this moment it looks empty."""
         ...
 
 

@@ -31,7 +31,7 @@ from kitchen.operations.rebind import rebind
 from kitchen.ports import Control, CopyJob, PantryStore, SecretStore, Sessions, Snapshot, Source, Tables, Workspaces
 from kitchen.saga import Step
 
-KIND = "refresh"
+KIND = "pantry refresh"
 LOCK = "pantry"
 KEEP = 2  # newest versions that stay although nobody uses them
 _RANGE_PAGES = 4096  # 32 MB: larger tables are read in ranges, several at a time
@@ -226,6 +226,7 @@ def _built(services: Services, wish: Refresh, version: int, say: Say) -> Mapping
         subject = Subject(services.pantry_store, version, wish.policy, examined.catalogue, snapshot, rows, suspects)
         checked = verify(subject)
         refuse_leaks(checked)
+        snapshot.refuse_changes()
         seconds = {"copy": round(copied, 3), "finish": round(finished, 3), "all": round(time.monotonic() - started, 3)}
         return _manifest(
             wish, snapshot, examined, key=key, rows=rows, left_out=left_out, checked=checked, seconds=seconds
@@ -246,7 +247,7 @@ def copy_jobs(
         settings = tuple(Secret(setting) for setting in key.settings(select.domains))
         _try(snapshot, policy, select, settings)
         jobs += [
-            CopyJob(table.name, select.sql(condition), select.columns, settings, max(table.pages, 1))
+            CopyJob(table.name, table.physical, select.sql(condition), select.columns, settings, max(table.pages, 1))
             for condition in _ranges(select)
         ]
     return jobs

@@ -62,7 +62,8 @@ def _plain(source: PgSource, store: PgPantryStore, version: int) -> float:
     with source.snapshot() as snapshot:
         store.make(version, snapshot)
         select = f"SELECT {', '.join(names)} FROM public.people"
-        job = CopyJob(TableName("public", "people"), select, names, (), 1)
+        people = TableName("public", "people")
+        job = CopyJob(people, people, select, names, (), 1)
         return _timed(lambda: store.copy(version, snapshot, [job], workers=1, report=lambda _r, _b: None))
 
 

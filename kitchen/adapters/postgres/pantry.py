@@ -51,7 +51,8 @@ class PgPantryStore:
 
         Raises Refused where a type of the source has changed so that tables of two versions would not join.
         """
-        structure = read_structure(snapshot.session, snapshot.schemas)
+        with snapshot.reader() as reading:
+            structure = read_structure(reading, snapshot.schemas)
         with self._open() as session, session.transaction():
             session.execute("SET LOCAL statement_timeout = '10min'")
             self._make_schemas(session, version)
@@ -70,7 +71,7 @@ class PgPantryStore:
         report: Callable[[int, int], None],
     ) -> Mapping[TableName, int]:  # fmt: skip
         """Stream masked rows into the version's tables and return the rows of each logical table."""
-        relay = Relay(snapshot.credentials, snapshot.id, self._sessions.administrator())
+        relay = Relay(snapshot, self._sessions.administrator())
         placed = [(job, self.place(version, job.table)) for job in jobs]
         return copy_all(relay, placed, workers=workers, report=report)
 

@@ -14,7 +14,7 @@ import psycopg2
 from psycopg2.extensions import QueryCanceledError
 
 from kitchen.adapters.postgres.connection import PgSession, connect, translated
-from kitchen.adapters.postgres.source import open_reader
+from kitchen.adapters.postgres.source import PgSnapshot, open_reader, table_states
 from kitchen.adapters.postgres.structure_text import qualified, quote
 from kitchen.domain.connection import Credentials
 from kitchen.domain.layout import TableName
@@ -34,8 +34,7 @@ Report = Callable[[int, int], None]  # rows so far, bytes so far
 class Relay:
     """Where rows come from, at which moment, and where they go."""
 
-    source: Credentials
-    snapshot: str
+    snapshot: PgSnapshot
     target: Credentials
 
 
@@ -104,7 +103,7 @@ def _relay(relay: Relay, job: CopyJob, target: TableName, stop: threading.Event)
     with suppress(OSError):  # a smaller pipe is only slower
         fcntl.fcntl(writing, _SET_PIPE_SIZE, _PIPE)
     settings = [setting.reveal() for setting in job.settings]
-    source = open_reader(relay.source, snapshot=relay.snapshot, settings=settings)
+    source = _open_source(relay.snapshot, job, settings)
     sink = connect(relay.target, application="kitchen: pantry", options=_TARGET)
     sent: list[int | BaseException] = []
     sender = threading.Thread(target=_send, args=(source, job, writing, sent), daemon=True)
@@ -116,6 +115,23 @@ def _relay(relay: Relay, job: CopyJob, target: TableName, stop: threading.Event)
     finally:
         source.close()
         sink.close()
+
+
+def _open_source(snapshot: PgSnapshot, job: CopyJob, settings: Sequence[str]) -> PgSession:
+    """Open a session that may read a table, kept as it was at the moment; raises Conflict where it is not any more."""
+    source = open_reader(snapshot.credentials, snapshot=snapshot.id, settings=settings)
+    try:
+        source.execute(f"LOCK TABLE {qualified(job.source)} IN ACCESS SHARE MODE")
+        now = table_states(snapshot.credentials, [job.source.schema])
+        if now.get(job.source) != snapshot.states.get(job.source):
+            raise Conflict(
+                f"the source changed while it was read: {job.source} was rewritten or replaced",
+                hint="kitchen pantry refresh",
+            )
+    except BaseException:
+        source.close()
+        raise
+    return source
 
 
 def _cancel_on(stop: threading.Event, sender: threading.Thread, source: PgSession, sink: PgSession) -> None:

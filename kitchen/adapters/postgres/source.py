@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,12 +11,11 @@ from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 
 from kitchen.adapters.postgres.connection import PgSession, connect
 from kitchen.adapters.postgres.source_samples import sample
-from kitchen.adapters.postgres.structure_text import qualified
 from kitchen.domain.catalogue import Catalogue, Evidences, ForeignKey, SourceColumn, SourceTable
 from kitchen.domain.connection import Credentials
 from kitchen.domain.layout import TableName
 from kitchen.domain.secret import Secret
-from kitchen.errors import KitchenError, NotFound, NotPermitted, Refused
+from kitchen.errors import Conflict, KitchenError, NotFound, NotPermitted, Refused
 from kitchen.ports import Row, Sessions
 
 _TABLES = """
@@ -83,7 +82,13 @@ WHERE t.tgrelid = ANY(%s) AND p.proname = 'tsvector_update_trigger' AND NOT t.tg
 """
 
 
-_LOCKED_AT_ONCE = 500
+_STATES = """
+SELECT n.nspname, c.relname, c.oid || ':' || coalesce(
+    (SELECT string_agg(p.relid::oid || '=' || coalesce(pg_relation_filenode(p.relid), 0), ',' ORDER BY p.relid::oid)
+     FROM pg_partition_tree(c.oid) p), pg_relation_filenode(c.oid)::text, '')
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
+"""
 
 
 class PgSource:
@@ -97,52 +102,81 @@ class PgSource:
     def snapshot(self) -> Iterator[PgSnapshot]:
         """Hold one moment of the source for the block, without writing anything there."""
         credentials = self._sessions.administrator()
-        session = open_reader(credentials)
+        states = table_states(credentials, self.schemas)  # before the moment: what changes between is noticed
+        keeper = open_reader(credentials)
         try:
-            _lock(session, credentials, self.schemas)
-            yield PgSnapshot(session, credentials, self.schemas)
+            yield PgSnapshot(keeper, credentials, self.schemas, states)
         finally:
-            session.close()
+            keeper.close()
 
 
 class PgSnapshot:
-    """One REPEATABLE READ transaction; rows that row security would hide are an error, never left out in silence."""
+    """One REPEATABLE READ moment; rows that row security would hide are an error, never left out in silence.
 
-    def __init__(self, session: PgSession, credentials: Credentials, schemas: tuple[str, ...]) -> None:
-        self.session = session
+    The session that keeps the moment reads no table, and every other session of the moment ends soon: no change of
+    production's tables waits for a whole refresh, and none that waits for one copy blocks another.
+    """
+
+    def __init__(
+        self, keeper: PgSession, credentials: Credentials, schemas: tuple[str, ...], states: Mapping[TableName, str]
+    ) -> None:
+        self._keeper = keeper
         self.credentials = credentials
         self.schemas = schemas
-        self.id, self.taken_at, self.server = session.query(
+        self.states = states
+        self.id, self.taken_at, self.server = keeper.query(
             "SELECT pg_export_snapshot(), now(), current_setting('server_version')"
         )[0]
 
-    def query(self, statement: str, settings: Sequence[Secret] = ()) -> list[Row]:
-        """Return the rows of a statement at this moment; with settings in a session of its own that starts with them.
+    @contextmanager
+    def reader(self, settings: Sequence[str] = ()) -> Iterator[PgSession]:
+        """Open a session at this moment for the block."""
+        with open_reader(self.credentials, snapshot=self.id, settings=settings) as session:
+            yield session
 
-        Raises Refused without the server's words where such a statement fails: they may quote a value.
+    def query(self, statement: str, settings: Sequence[Secret] = ()) -> list[Row]:
+        """Return the rows of a statement at this moment, in a session that starts with the settings.
+
+        Raises Refused without the server's words where a statement with settings fails: they may quote a value.
         """
-        if not settings:
-            return self.session.query(statement)
-        revealed = [setting.reveal() for setting in settings]
-        with open_reader(self.credentials, snapshot=self.id, settings=revealed) as session:
+        with self.reader([setting.reveal() for setting in settings]) as session:
             try:
                 return session.query(statement)
             except KitchenError as error:
-                kind = type(error.__cause__).__name__
-                raise Refused(f"the source refused: {kind}") from None
+                if not settings:
+                    raise
+                raise Refused(f"the source refused: {type(error.__cause__).__name__}") from None
 
     def catalogue(self) -> Catalogue:
         """Return the tables of the source; raises NotFound or NotPermitted where they cannot be read."""
-        return read_catalogue(self.session, self.schemas)
+        with self.reader() as session:
+            return read_catalogue(session, self.schemas)
 
     def evidence(self, catalogue: Catalogue, tables: Collection[TableName] | None = None) -> Evidences:
         """Return what samples of the columns look like; only counts leave the server."""
-        return sample(self.session, [t for t in catalogue.tables if tables is None or t.name in tables])
+        with self.reader() as session:
+            return sample(session, [t for t in catalogue.tables if tables is None or t.name in tables])
+
+    def refuse_changes(self) -> None:
+        """Raise Conflict where a table was rewritten or replaced since: to this moment it looks empty."""
+        now = table_states(self.credentials, self.schemas)
+        changed = [str(table) for table, state in self.states.items() if now.get(table) != state]
+        if changed:
+            raise Conflict(
+                f"the source changed while it was read: {', '.join(changed)} was rewritten or replaced",
+                hint="kitchen pantry refresh",
+            )
+
+
+def table_states(credentials: Credentials, schemas: Sequence[str]) -> dict[TableName, str]:
+    """Return what tells whether a table is still the same one with the same files, as it is now."""
+    with connect(credentials, application="kitchen: pantry", options=["search_path=pg_catalog"]) as session:
+        return {TableName(row[0], row[1]): row[2] for row in session.query(_STATES, [list(schemas)])}
 
 
 def open_reader(credentials: Credentials, *, snapshot: str | None = None, settings: Sequence[str] = ()) -> PgSession:
     """Open a read-only session on a source, at a moment that another session holds where one is given."""
-    options = ["search_path=pg_catalog", "row_security=off", "statement_timeout=0", "extra_float_digits=1", *settings]
+    options = ["search_path=pg_catalog", "row_security=off", "lock_timeout=30s", "extra_float_digits=1", *settings]
     options += ["datestyle=ISO", "intervalstyle=postgres", "bytea_output=hex", "jit=off"]
     session = connect(credentials, application="kitchen: pantry", options=options)
     session.connection.set_session(
@@ -151,19 +185,6 @@ def open_reader(credentials: Credentials, *, snapshot: str | None = None, settin
     if snapshot is not None:
         session.execute("SET TRANSACTION SNAPSHOT %s", [snapshot])
     return session
-
-
-def _lock(session: PgSession, credentials: Credentials, schemas: Sequence[str]) -> None:
-    """Keep tables as they are from before the moment until its end, as pg_dump does.
-
-    A table that is rewritten after a snapshot was taken looks empty to it.
-    """
-    with connect(credentials, application="kitchen: pantry", options=["search_path=pg_catalog"]) as other:
-        names = [TableName(row[1], row[2]) for row in other.query(_TABLES, [list(schemas)]) if row[3] != "f" and row[7]]
-    session.execute("SET LOCAL lock_timeout = '30s'")
-    for start in range(0, len(names), _LOCKED_AT_ONCE):
-        listed = ", ".join(qualified(name) for name in names[start : start + _LOCKED_AT_ONCE])
-        session.execute(f"LOCK TABLE {listed} IN ACCESS SHARE MODE")
 
 
 def read_catalogue(session: PgSession, schemas: Sequence[str]) -> Catalogue:
