@@ -48,7 +48,8 @@ def create_command(
     staff: tuple[str, ...], ticket: str | None, environment: str | None, dry_run: bool, yes: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Make a kitchen: a branch in its own folder, a schema over the pantry, credentials that open nothing else."""
-    from kitchen.operations.create import Wish, create_steps, create_working, plan_working
+    from kitchen.operations.create import create_steps, create_working
+    from kitchen.operations.create_plan import Wish, plan_working
 
     if data not in ("layer", "copy", "none"):
         raise InvalidInput(f"--data {data[:20]} is not there yet: layer, copy and none are", hint="kitchen create NAME")
@@ -235,44 +236,6 @@ def show_command(kitchen: str | None, kitchen_option: str | None, environment: s
     if own:
         rows = [(one.logical, one.over, one.kind, one.rows, output.size(one.size)) for one in own]
         output.table(("own", "over", "kind", "rows", "size"), rows)
-
-
-@click.command("edit")
-@kitchen_argument
-@environment_option
-@click.option("--ttl", metavar="14d", help="Let it expire so long from now.")
-@click.option("--staff", multiple=True, metavar="PERSON", help="Who else may use it: the whole list.")
-@click.option("--ticket", metavar="ABC-1", help="What it is for; empty: nothing.")
-@json_option
-def edit_command(
-    *, kitchen: str | None, kitchen_option: str | None, environment: str | None, ttl: str | None,
-    staff: tuple[str, ...], ticket: str | None, as_json: bool,
-) -> None:  # fmt: skip
-    """Change when a kitchen expires, who may use it, or what it is for."""
-    from kitchen.operations.edit import edit_kitchen
-
-    services, found = current_app().find(kitchen or kitchen_option, environment)
-    until = duration(ttl) if ttl is not None else None
-    saved = edit_kitchen(services.control, found, ttl=until, staff=staff or None, ticket=ticket)
-    if as_json:
-        output.emit_json(saved)
-    output.done(f"kitchen {saved.name} is changed")
-
-
-@click.command("hand")
-@click.argument("kitchen")
-@click.argument("person")
-@environment_option
-@json_option
-def hand_command(kitchen: str, person: str, environment: str | None, as_json: bool) -> None:
-    """Give a kitchen to somebody else: it then counts as theirs."""
-    from kitchen.operations.edit import hand_kitchen
-
-    services, found = current_app().find(kitchen, environment)
-    saved = hand_kitchen(services.control, found, person)
-    if as_json:
-        output.emit_json(saved)
-    output.done(f"kitchen {saved.name} is {saved.owner}'s")
 
 
 @click.command("delete")

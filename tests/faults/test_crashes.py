@@ -22,7 +22,8 @@ from kitchen.app import App
 from kitchen.domain.journal import StepState
 from kitchen.errors import KitchenError
 from kitchen.operations import journalled
-from kitchen.operations.create import Wish, create_steps, create_working, plan_working
+from kitchen.operations.create import create_steps, create_working
+from kitchen.operations.create_plan import Wish, plan_working
 from kitchen.operations.delete import delete_kitchen, delete_steps, plan_deletion
 from kitchen.operations.recover import recover_one
 from tests.bench import Bench

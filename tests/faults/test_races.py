@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 
 from kitchen.app import App
 from kitchen.errors import KitchenError
-from kitchen.operations.create import Wish, create_working, plan_working
+from kitchen.operations.create import create_working
+from kitchen.operations.create_plan import Wish, plan_working
 from kitchen.operations.delete import delete_kitchen, plan_deletion
 from tests.bench import Bench
 

@@ -1,0 +1,47 @@
+"""``kitchen edit`` and ``kitchen hand``."""
+
+from __future__ import annotations
+
+import click
+
+from kitchen.cli import output
+from kitchen.cli.kitchens import duration
+from kitchen.cli.options import current_app, environment_option, json_option, kitchen_argument
+
+
+@click.command("edit")
+@kitchen_argument
+@environment_option
+@click.option("--ttl", metavar="14d", help="Let it expire so long from now.")
+@click.option("--staff", multiple=True, metavar="PERSON", help="Who else may use it: the whole list.")
+@click.option("--ticket", metavar="ABC-1", help="What it is for; empty: nothing.")
+@json_option
+def edit_command(
+    *, kitchen: str | None, kitchen_option: str | None, environment: str | None, ttl: str | None,
+    staff: tuple[str, ...], ticket: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Change when a kitchen expires, who may use it, or what it is for."""
+    from kitchen.operations.edit import edit_kitchen
+
+    services, found = current_app().find(kitchen or kitchen_option, environment)
+    until = duration(ttl) if ttl is not None else None
+    saved = edit_kitchen(services.control, found, ttl=until, staff=staff or None, ticket=ticket)
+    if as_json:
+        output.emit_json(saved)
+    output.done(f"kitchen {saved.name} is changed")
+
+
+@click.command("hand")
+@click.argument("kitchen")
+@click.argument("person")
+@environment_option
+@json_option
+def hand_command(kitchen: str, person: str, environment: str | None, as_json: bool) -> None:
+    """Give a kitchen to somebody else: it then counts as theirs."""
+    from kitchen.operations.edit import hand_kitchen
+
+    services, found = current_app().find(kitchen, environment)
+    saved = hand_kitchen(services.control, found, person)
+    if as_json:
+        output.emit_json(saved)
+    output.done(f"kitchen {saved.name} is {saved.owner}'s")
