@@ -135,7 +135,8 @@ def _one_expression(text: str, document: Document, *path: str) -> None:
     except sqlglot.errors.SqlglotError:
         raise document.error("this is no SQL expression", *path) from None
     whole = statements[0] if len(statements) == 1 else None
-    if not isinstance(whole, exp.Select) or len(whole.expressions) != 1 or whole.comments or "--" in text:
+    alone = isinstance(whole, exp.Select) and len(whole.expressions) == 1
+    if whole is None or not alone or any(whole.find_all(exp.Tuple)) or "--" in text or "/*" in text:
         raise document.error("this must be one SQL expression", *path)
     clauses = [name for name, value in whole.args.items() if value and name not in ("expressions", "kind")]
     if clauses or any(whole.find_all(exp.Subquery, exp.Command)) or sum(1 for _ in whole.find_all(exp.Select)) > 1:

@@ -1,0 +1,135 @@
+"""environments/masking.yaml: what it may say, and that proposals are only ever added to it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kitchen.domain.layout import TableName
+from kitchen.domain.masking import Decision, MaskKind, Policy
+from kitchen.errors import InvalidInput, Refused
+from kitchen.files.loader import Document
+from kitchen.files.masking import policy_of
+from kitchen.files.masking_write import with_proposals
+
+SHOWN = "environments/masking.yaml"
+CUSTOMER = TableName("public", "customer")
+
+
+def policy(text: str) -> Policy:
+    return policy_of(Document(text, shown=SHOWN))
+
+
+def test_a_policy_decides_columns_and_rows() -> None:
+    found = policy(
+        "tables:\n  customer:\n    where: active\n    id: {mask: keep, why: surrogate key}\n"
+        "    rows: {mask: blank}\n  marts.log:\n    rows: none\n"
+        'patterns:\n  "*.*_email": {mask: email}\nreferences: {orders.customer_no: customer.number}\n'
+    )
+    assert found.table(CUSTOMER).where == "active"
+    assert found.table(CUSTOMER).columns["rows"] == Decision(MaskKind.BLANK)
+    assert found.table(TableName("marts", "log")).rows == "none"
+    decided = found.decided(CUSTOMER, "home_email")
+    assert decided is not None
+    assert (decided.decision.mask, decided.by) == (MaskKind.EMAIL, 'pattern "*.*_email"')
+    assert found.decided(CUSTOMER, "phone") is None
+    assert found.where("customer", "id") == f"{SHOWN}:4"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{mask: kepe}", "kepe"),
+        ("{mask: keep, subjekt: id}", "subjekt"),
+        ("{mask: keep, subject: id}", "no setting 'subject'"),
+        ("{mask: const}", "needs 'value'"),
+        ("{mask: number}", "one of round, bucket and noise"),
+        ("{mask: number, round: 0}", "more than 0"),
+        ("{mask: date, to: year, days: 3}", "to: shift"),
+        ('{mask: sql, sql: "1); DROP TABLE x; SELECT (2"}', "expression"),
+        ('{mask: sql, sql: "(SELECT email FROM person LIMIT 1)"}', "its own row"),
+        ('{mask: sql, sql: "a, b"}', "one SQL expression"),
+        ('{mask: sql, sql: "a) FROM person, (SELECT 1"}', "expression"),
+        ('{mask: sql, sql: "a -- b"}', "expression"),
+        ("{mask: each, of: {mask: shuffle}}", "cannot be masked with shuffle"),
+        ("{mask: json, paths: [a..b]}", "like address.city"),
+        ("hash", "decision is written"),
+    ],
+)
+def test_a_bad_decision_is_refused_with_its_line(line: str, said: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        policy(f"tables:\n  customer:\n    email: {line}\n")
+    assert caught.value.message.startswith(f"{SHOWN}:3: tables.customer.email")
+    assert said in caught.value.message
+
+
+USERS = """\
+# our policy, written by people
+tables:
+  customer:      # the important one
+    # we know this key
+    customer_id: {mask: keep,   why: 'surrogate key'}
+
+  "order":
+      id: {mask: keep, why: key}   # wide indent
+
+# patterns come last
+patterns:
+  "*.note": {mask: text}
+"""
+
+
+def test_proposals_are_added_and_every_line_of_the_user_stays() -> None:
+    text = with_proposals(
+        USERS,
+        {
+            "customer": {"email": Decision(MaskKind.EMAIL, subject="customer_id", proposed=True)},
+            "order": {"Weird: name": Decision(MaskKind.CONST, value="it's: #1", proposed=True)},
+            "staff": {"no": Decision(MaskKind.KEEP, why="yes", proposed=True)},
+        },
+        shown=SHOWN,
+    )
+    lines = iter(text.splitlines())
+    assert all(line in lines for line in USERS.splitlines())
+    found = policy(text)
+    assert found.tables["customer"].columns["email"] == Decision(MaskKind.EMAIL, subject="customer_id", proposed=True)
+    assert found.tables["order"].columns["Weird: name"].value == "it's: #1"
+    assert found.tables["staff"].columns["no"].why == "yes"
+    assert '      "Weird: name": {mask: const, value: "it\'s: #1", proposed: true}' in text.splitlines()
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["C"], exclude_characters="."), min_size=1, max_size=12)
+
+
+@given(
+    proposals=st.dictionaries(
+        NAMES,
+        st.dictionaries(
+            NAMES,
+            st.sampled_from([Decision(MaskKind.BLANK), Decision(MaskKind.KEEP, why="a: b # c")]),
+            min_size=1,
+            max_size=4,
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)  # fmt: skip
+def test_any_names_come_back_as_they_were(proposals: dict[str, dict[str, Decision]]) -> None:
+    text = with_proposals(USERS, proposals, shown=SHOWN)
+    found = policy(text)
+    for table, columns in proposals.items():
+        for column, decision in columns.items():
+            assert found.tables[table].columns[column] == decision or column == "customer_id"
+
+
+def test_a_file_that_cannot_take_lines_is_left_alone() -> None:
+    added = {"customer": {"email": Decision(MaskKind.EMAIL)}}
+    with pytest.raises(Refused, match=f"{SHOWN}:2"):
+        with_proposals("tables:\n  customer: {id: {mask: keep}}\n", added, shown=SHOWN)
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "tables: {}\n", "patterns:\n  a.b: {mask: blank}\n"])
+def test_an_empty_policy_takes_its_first_table(text: str) -> None:
+    found = policy(with_proposals(text, {"t": {"c": Decision(MaskKind.BLANK)}}, shown=SHOWN))
+    assert found.tables["t"].columns["c"].mask is MaskKind.BLANK
