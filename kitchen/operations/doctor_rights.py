@@ -33,6 +33,32 @@ WHERE n.nspname = ANY (%s) AND c.relkind IN ('r', 'p', 'v', 'm')
 ORDER BY 1
 """
 
+# What stands outside of the schemas and hangs on them: a swap makes views anew and foreign keys too.
+_DEPENDANTS = """
+WITH RECURSIVE inside AS (
+    SELECT c.oid FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = ANY (%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+), reads (oid) AS (
+    SELECT oid FROM inside
+    UNION
+    SELECT w.ev_class FROM reads
+    JOIN pg_catalog.pg_depend AS d ON d.refobjid = reads.oid
+         AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+         AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+    JOIN pg_catalog.pg_rewrite AS w ON w.oid = d.objid
+), dependants (oid) AS (
+    SELECT oid FROM reads
+    UNION
+    SELECT k.conrelid FROM pg_catalog.pg_constraint AS k JOIN inside ON inside.oid = k.confrelid WHERE k.contype = 'f'
+)
+SELECT o.rolname, pg_catalog.array_agg(pg_catalog.format('%%I.%%I', n.nspname, c.relname) ORDER BY n.nspname, c.relname)
+FROM dependants JOIN pg_catalog.pg_class AS c USING (oid) JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_roles AS o ON o.oid = c.relowner
+WHERE n.nspname <> ALL (%s)
+  AND NOT (pg_catalog.pg_has_role(o.oid, 'USAGE') AND pg_catalog.pg_has_role(o.oid, %s))
+GROUP BY o.rolname, o.oid ORDER BY 1
+"""
+
 
 def judge_rights(chart: Chart, session: Session, environment: Environment) -> None:
     """Say what the provisioner lacks; on an embedded server it owns everything."""
@@ -67,6 +93,11 @@ def _judge_tables(chart: Chart, session: Session, environment: Environment, inst
     if others:
         owners = ", ".join(sorted({row[1] for row in rows if not row[3]}))
         said = f"{_some(others)} belong to {owners}, which the provisioner is no member of: no release can replace them"
+        chart.warn("ownership", said, f"{install} --print, for what an administrator may decide")
+    elif outside := session.query(_DEPENDANTS, [list(environment.schemas), list(environment.schemas), becoming]):
+        owners = ", ".join(row[0] for row in outside)
+        said = f"{_some([name for row in outside for name in row[1]])} of {owners} depend on production's tables: "
+        said += "a release that replaces one of those is refused while the provisioner may not make them anew"
         chart.warn("ownership", said, f"{install} --print, for what an administrator may decide")
     else:
         chart.ok("ownership", "releases can replace every table, with its owner and grants kept")

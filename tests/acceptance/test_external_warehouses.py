@@ -107,13 +107,13 @@ def fill(project: Project, masking: str = MASKING) -> None:
     project.kitchen("pantry", "refresh", "--yes")
 
 
-def develop(project: Project, node: str = NODE) -> Path:
+def develop(project: Project, node: str = NODE, recipe_file: str = RECIPE) -> Path:
     """Make a kitchen and run a new recipe in it."""
     project.kitchen("create", "paid")
     worktree = project.root / ".kitchen" / "worktrees" / "paid"
     recipe = worktree / "recipes" / "payments"
     recipe.mkdir(parents=True)
-    (recipe / "recipe.yaml").write_text(RECIPE)
+    (recipe / "recipe.yaml").write_text(recipe_file)
     (recipe / "segment_paid.sql").write_text(node)
     project.kitchen("run", "payments", cwd=worktree)
     project.git("-C", str(worktree), "add", "-A")
@@ -264,6 +264,57 @@ def test_production_of_somebody_else(project: Project, place: Place, tmp_path: P
             assert session.query("SELECT sum(paid) FROM segment_paid") == [(2001000,)]
     finally:
         nobody(project)
+
+
+def test_several_schemas_and_what_others_built_on_them(project: Project, place: Place, tmp_path: Path) -> None:
+    """A view of somebody else's stands in the way of a release, which moves nothing, until its owner's role is given."""
+    place.make()
+    owners = {name: person(place, f"{name}_owner") for name in ("raw", "marts", "bi")}
+    with place.look() as session:
+        for name in owners:
+            session.execute(
+                f"CREATE SCHEMA {name} AUTHORIZATION {name}_owner; GRANT USAGE ON SCHEMA {name} TO bi_owner"
+            )
+        session.execute("GRANT raw_owner TO marts_owner")
+    for name, script in (
+        ("raw", SHOP),
+        ("marts", NODE + "GRANT SELECT ON segment_paid TO bi_owner"),
+        ("bi", "CREATE VIEW dashboard AS SELECT sum(paid) AS paid FROM marts.segment_paid"),
+    ):
+        with connect(owners[name], application="acceptance test") as session:
+            session.execute(f"SET search_path = {name}, raw; {script}")
+    declare(project, place, None)
+    file = project.root / "environments" / "production.yaml"
+    file.write_text(file.read_text().replace('"tls"', '"schemas": ["raw", "marts"], "tls"'))
+    project.commit("two schemas")
+    project.git("branch", "-f", "dev", "main")
+    answer = install(project, "production", place, tmp_path)
+    (caution,) = (c for c in answer["cautions"] if "bi.dashboard" in c["says"])  # type: ignore[attr-defined]
+    found = examined(project, "production", expect=1)["ownership"]
+    assert (found["level"], "bi.dashboard of bi_owner" in found["says"]) == ("warn", True)
+
+    project.kitchen("up")
+    masking = (MASKING + SUMS).replace("  customer:", "  raw.customer:").replace("  orders:", "  raw.orders:")
+    fill(project, masking.replace("  segment_paid:", "  marts.segment_paid:"))
+    node = NODE.replace("segment_paid", "marts.segment_paid").replace("sum(paid)", "sum(paid) + 1")
+    develop(project, node, RECIPE.replace("table: segment_paid", "table: marts.segment_paid"))
+    project.kitchen("merge", "paid", "--yes")
+    main = project.git("rev-parse", "main")
+    refused = project.kitchen("promote", "production", "--yes", expect=8)
+    assert "kitchen doctor" in refused.stderr
+    assert project.git("rev-parse", "main") == main
+    with connect(owners["bi"], application="acceptance test") as session:
+        assert session.query("SELECT paid FROM bi.dashboard") == [(2001000,)]
+
+    with place.look() as session:
+        for statement in caution["suggestion"]:
+            session.execute(statement)
+    assert examined(project, "production", expect=1)["ownership"]["level"] == "ok"
+    project.kitchen("promote", "production", "--yes")
+    with connect(owners["bi"], application="acceptance test") as session:
+        assert session.query("SELECT paid FROM bi.dashboard") == [(2001002,)]
+    with place.look() as session:
+        assert session.query("SELECT viewowner FROM pg_views WHERE viewname = 'dashboard'") == [("bi_owner",)]
 
 
 def test_production_of_a_superuser_is_read_and_never_taken(project: Project, place: Place, tmp_path: Path) -> None:

@@ -55,6 +55,36 @@ FROM pg_catalog.pg_namespace AS n LEFT JOIN pg_catalog.pg_roles AS p ON p.rolnam
 WHERE n.nspname = ANY (%s) ORDER BY 1
 """
 
+# What stands outside of the schemas and hangs on them: a swap makes views anew and foreign keys too.
+_DEPENDANTS = """
+WITH RECURSIVE inside AS (
+    SELECT c.oid FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = ANY (%(schemas)s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+), reads (oid) AS (
+    SELECT oid FROM inside
+    UNION
+    SELECT w.ev_class FROM reads
+    JOIN pg_catalog.pg_depend AS d ON d.refobjid = reads.oid
+         AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+         AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+    JOIN pg_catalog.pg_rewrite AS w ON w.oid = d.objid
+), dependants (oid) AS (
+    SELECT oid FROM reads
+    UNION
+    SELECT k.conrelid FROM pg_catalog.pg_constraint AS k JOIN inside ON inside.oid = k.confrelid WHERE k.contype = 'f'
+)
+SELECT o.rolname, pg_catalog.pg_has_role(o.oid, 'pg_execute_server_program', 'MEMBER')
+           OR pg_catalog.pg_has_role(o.oid, 'pg_write_server_files', 'MEMBER')
+           OR pg_catalog.pg_has_role(o.oid, 'pg_read_server_files', 'MEMBER'),
+       pg_catalog.array_agg(pg_catalog.format('%%I.%%I', n.nspname, c.relname) ORDER BY n.nspname, c.relname)
+FROM dependants JOIN pg_catalog.pg_class AS c USING (oid) JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_roles AS o ON o.oid = c.relowner LEFT JOIN pg_catalog.pg_roles AS p ON p.rolname = %(provisioner)s
+WHERE n.nspname <> ALL (%(schemas)s) AND o.rolname <> %(provisioner)s
+  AND NOT coalesce(pg_catalog.pg_has_role(p.oid, o.oid, 'USAGE')
+                   AND pg_catalog.pg_has_role(p.oid, o.oid, %(becoming)s), false)
+GROUP BY o.rolname, o.oid ORDER BY 1
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class _Owner:
@@ -87,24 +117,48 @@ def rights(
             cautions.append(_too_strong(owner, provisioner))
         else:
             actions.append(_membership(session, owner, role))
+    cautions += _dependants(session, provisioner, schemas)
     return actions, cautions
 
 
-def _owners(session: PgSession, provisioner: str, schemas: Sequence[str]) -> Iterator[_Owner]:
-    becoming = "SET" if session.connection.server_version >= _WITH_OPTIONS else "MEMBER"
-    wanted = {"schemas": list(schemas), "provisioner": provisioner, "becoming": becoming}
+def _dependants(session: PgSession, provisioner: str, schemas: Sequence[str]) -> Iterator[Caution]:
+    """Yield what others have built on production elsewhere: to be a member of their roles is theirs to give."""
     with session.connection.cursor() as cursor:
-        cursor.execute(_OWNERS, wanted)
+        cursor.execute(_DEPENDANTS, _wanted(session, provisioner, schemas))
+        for owner, is_too_strong, names in cursor.fetchall():
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            grant = f"GRANT {quote(owner)} TO {quote(provisioner)}{_options(session)}"
+            says = (
+                f"{', '.join(names[:3])}{more} of {owner} depend on production's tables:\n"
+                "a release that replaces one of those is refused while the provisioner may not make them anew"
+            )
+            if is_too_strong:
+                yield Caution(says + f";\nthey need another owner first, for {owner} is master of the server")
+            else:
+                yield Caution(says, (grant,))
+
+
+def _owners(session: PgSession, provisioner: str, schemas: Sequence[str]) -> Iterator[_Owner]:
+    with session.connection.cursor() as cursor:
+        cursor.execute(_OWNERS, _wanted(session, provisioner, schemas))
         for name, is_too_strong, inside, alters in cursor.fetchall():
             yield _Owner(name, is_too_strong, tuple(inside), tuple(alters))
 
 
+def _wanted(session: PgSession, provisioner: str, schemas: Sequence[str]) -> dict[str, object]:
+    becoming = "SET" if session.connection.server_version >= _WITH_OPTIONS else "MEMBER"
+    return {"schemas": list(schemas), "provisioner": provisioner, "becoming": becoming}
+
+
+def _options(session: PgSession) -> str:
+    return " WITH INHERIT TRUE, SET TRUE" if session.connection.server_version >= _WITH_OPTIONS else ""
+
+
 def _membership(session: PgSession, owner: _Owner, role: str) -> Action:
-    options = " WITH INHERIT TRUE, SET TRUE" if session.connection.server_version >= _WITH_OPTIONS else ""
     return Action(
         Place.WAREHOUSE,
         f"the provisioner reads and publishes what {owner.name} owns ({_some(owner)})",
-        f"GRANT {quote(owner.name)} TO {role}{options}",
+        f"GRANT {quote(owner.name)} TO {role}{_options(session)}",
     )
 
 

@@ -264,8 +264,8 @@ def _blocked(blockers: Sequence[Blocker], how: str) -> Conflict:
 def _not_ours(plan: SwapPlan, error: psycopg2.Error) -> NotPermitted:
     owners = sorted({found.owner for found in plan.leaving})
     return NotPermitted(
-        f"the provisioner may not exchange these tables: {message_of(error)}",
-        hint="GRANT the role that owns them to the provisioner: " + ", ".join(quote(owner) for owner in owners),
+        f"the provisioner may not exchange tables of {', '.join(owners) or 'this kitchen'}: {message_of(error)}",
+        hint="kitchen doctor names what it lacks, and kitchen environment install ENV --print the grants",
     )
 
 
