@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ from kitchen.domain.run import Run, RunState
 from kitchen.ports import Control, Repository, Workspaces
 
 EXPIRY_WARNING = timedelta(days=1)
+_MANY = 4
 _RUNS_LOOKED_AT = 200  # newest first: enough to find the last run of each kitchen that is in use
 
 
@@ -207,5 +207,9 @@ def _ahead_behind(
         return kitchen.name, (0, 0) if one == other else repository.ahead_behind(one, other)
 
     below = [kitchen for kitchen in wanted if kitchen.parent is not None and kitchen.branch is not None]
+    if len(below) < _MANY:
+        return {name: moved for name, moved in map(compare, below) if moved is not None}
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - loading it costs more than a few comparisons
+
     with ThreadPoolExecutor(max_workers=4) as pool:
         return {name: moved for name, moved in pool.map(compare, below) if moved is not None}

@@ -309,3 +309,18 @@ def test_no_role_has_more_than_it_needs(dev: Place) -> None:
             "SELECT rolname, rolconnlimit FROM pg_roles WHERE rolcanlogin AND rolname ~ '^kitchen__'"
         )
         assert sorted(logins) == [("kitchen__dev__dev__login", 20), ("kitchen__dev__profit__login", 20)]
+
+
+def test_sizes_do_not_wait_for_whoever_holds_a_table(dev: Place) -> None:
+    standing = kitchen_of("dev")
+    with session_of(dev.make(standing)) as session:
+        session.execute("CREATE TABLE t AS SELECT n FROM generate_series(1, 10000) AS n; ANALYZE t; CREATE TABLE u ()")
+        exact = dev.workspaces.sizes(["dev", "absent"])
+        assert set(exact) == {"dev"}
+        tables, size = exact["dev"]
+        assert tables == 2
+        assert size > 300_000
+        with session.transaction():
+            session.execute("LOCK TABLE t")
+            assert dev.workspaces.sizes(["dev"])["dev"][0] == 2
+            assert dev.workspaces.sizes(["dev"])["dev"][1] > 300_000

@@ -61,8 +61,10 @@ WHERE pg_catalog.starts_with(login.rolname, %s)
   AND pg_catalog.shobj_description(login.oid, 'pg_authid') ~ '^kitchen [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
 ORDER BY 1
 """
+_ESTIMATE = "c.relpages::bigint * pg_catalog.current_setting('block_size')::bigint"  # as of the last ANALYZE
 _SIZES = """
-SELECT n.nspname, count(c.oid), coalesce(sum(pg_catalog.pg_total_relation_size(c.oid)), 0)::bigint
+SET LOCAL lock_timeout = '100ms';
+SELECT n.nspname, count(c.oid), coalesce(sum({size}), 0)::bigint
 FROM pg_catalog.pg_namespace AS n
 LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'm')
 WHERE n.nspname = ANY(%s) GROUP BY n.nspname
@@ -149,7 +151,10 @@ class PgWorkspaces:
     def sizes(self, schemas: Sequence[str]) -> dict[str, tuple[int, int]]:
         """Return how many tables and bytes are in each of the schemas that are there."""
         with self._sessions.as_administrator() as session:
-            rows = session.query(_SIZES, [list(schemas)])
+            try:
+                rows = session.query(_SIZES.format(size="pg_catalog.pg_total_relation_size(c.oid)"), [list(schemas)])
+            except Conflict:  # somebody holds a table for longer than a list may wait
+                rows = session.query(_SIZES.format(size=_ESTIMATE), [list(schemas)])
         return {schema: (tables, size) for schema, tables, size in rows}
 
     def rebind(self, layer: Layer) -> None:
