@@ -11,6 +11,7 @@ from kitchen.adapters.postgres.structure import (
     Statement,
     Structure,
     finish_statements,
+    located,
     sequence_statements,
     table_statements,
     type_statements,
@@ -56,6 +57,7 @@ def copy(
 ) -> None:  # fmt: skip
     """Copy whole schemas the way the pantry is filled: types, bare tables, rows, everything else."""
     session = into or source
+    structure = located(structure, session)
     with session.transaction():
         for schema in {*mapping.values(), *types.values()}:
             session.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")

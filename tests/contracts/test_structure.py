@@ -10,7 +10,7 @@ from kitchen.adapters.postgres.connection import PgSession, connect
 from kitchen.adapters.postgres.structure import read_structure, type_conflicts, type_statements
 from tests.contracts.catalogue import catalogue, contents, crossings, differences, same
 from tests.contracts.databases import copy, load_nasty, load_pagila, run
-from tests.support import Warehouse
+from tests.support import Server, Warehouse
 
 NASTY = {"nasty_raw": "nasty_raw", "nasty_marts": "nasty_marts"}
 TABLES = {"nasty_raw": "zz_raw", "nasty_marts": "zz_marts"}
@@ -92,3 +92,36 @@ def test_types_are_added_to_and_never_replaced(session: PgSession) -> None:
     labels = "SELECT enumlabel FROM pg_enum WHERE enumtypid = 'zz_types_raw.mood'::regtype ORDER BY enumsortorder"
     assert [row[0] for row in session.query(labels)] == ["sad", "between", "it's ok", "back\\slash", "ünïcode"]
     assert session.query("SELECT 'x'::zz_types_raw.fresh")
+
+
+EXTENDED = """
+CREATE SCHEMA tools; CREATE SCHEMA shop;
+CREATE EXTENSION citext SCHEMA shop; CREATE EXTENSION hstore SCHEMA tools; CREATE EXTENSION pg_trgm SCHEMA tools;
+CREATE DOMAIN shop.email AS shop.citext CHECK (VALUE OPERATOR(shop.~) '@');
+CREATE TABLE shop.people (id integer PRIMARY KEY, email shop.email, names shop.citext[], tags tools.hstore,
+    note text DEFAULT tools.hstore('a', 'shop.citext')::text, CHECK (tags OPERATOR(tools.->) 'a' <> 'b'));
+CREATE INDEX people_names ON shop.people USING gin (note tools.gin_trgm_ops);
+CREATE VIEW shop.similar_people AS SELECT one.id FROM shop.people one JOIN shop.people other
+    ON one.note OPERATOR(tools.%) other.note AND one.email = other.email;
+INSERT INTO shop.people VALUES (1, 'A@b', '{X}', 'a=>c');
+"""
+
+
+def test_extensions_are_made_where_they_are_missing_and_named_where_they_are(server: Server) -> None:
+    one, other = server.make(), server.make()
+    try:
+        with connect(one.superuser, application="tests") as source, other.sessions.as_administrator() as target:
+            source.execute(EXTENDED)
+            target.execute("CREATE SCHEMA elsewhere; CREATE EXTENSION hstore SCHEMA elsewhere")
+            structure = read_structure(source, ["shop"])
+            assert structure.left_out == ()
+            copy(source, structure, {"shop": "copied"}, {"shop": "copied_types"}, into=target)
+            assert target.query("SELECT id FROM copied.similar_people WHERE id = 1") == [(1,)]
+            assert target.query("SELECT email::text, tags::text FROM copied.people") == [("A@b", '"a"=>"c"')]
+            where = "SELECT x.extname, n.nspname FROM pg_extension x JOIN pg_namespace n ON n.oid = x.extnamespace"
+            assert dict(target.query(where)) == {
+                "plpgsql": "pg_catalog", "citext": "copied_types", "hstore": "elsewhere", "pg_trgm": "copied_types",
+            }  # fmt: skip
+    finally:
+        server.drop(one)
+        server.drop(other)

@@ -171,7 +171,7 @@ def placing(names: LayerNames, made: Iterable[TableName], routines: Iterable[Tab
 
     def place(reference: Reference) -> TableName:
         logical = names.logical(reference.name)
-        if logical is None or reference.sort is Sort.OTHER:
+        if logical is None or reference.sort in (Sort.OTHER, Sort.EXTENSION):
             return reference.name
         if reference.sort is Sort.RELATION:
             first = names.first(logical)

@@ -12,6 +12,7 @@ from kitchen.adapters.postgres.structure import (
     Statement,
     Structure,
     finish_statements,
+    located,
     read_structure,
     sequence_statements,
     table_statements,
@@ -56,6 +57,7 @@ class PgPantryStore:
         with self._open() as session, session.transaction():
             session.execute("SET LOCAL statement_timeout = '10min'")
             self._make_schemas(session, version)
+            structure = located(structure, session)
             existing = read_structure(session, list(self._types().values()))
             if conflicts := type_conflicts(structure, self._types(), existing):
                 raise Refused(

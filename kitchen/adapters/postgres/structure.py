@@ -19,7 +19,7 @@ from kitchen.adapters.postgres.structure_types import type_conflicts, type_state
 from kitchen.domain.layout import TableName
 
 __all__ = [
-    "Statement", "Structure", "finish_statements", "read_objects", "read_structure", "sequence_statements",
+    "Statement", "Structure", "finish_statements", "located", "read_objects", "read_structure", "sequence_statements",
     "table_statements", "type_conflicts", "type_statements",
 ]  # fmt: skip
 
@@ -45,8 +45,32 @@ UNION ALL
 SELECT 'rule ' || r.rulename || ' on ' || n.nspname || '.' || c.relname
 FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = ANY(%s) AND r.rulename <> '_RETURN'
+UNION ALL
+SELECT 'cast ' || format_type(c.castsource, NULL) || ' to ' || format_type(c.casttarget, NULL)
+FROM pg_cast c JOIN pg_type s ON s.oid = c.castsource JOIN pg_type t ON t.oid = c.casttarget
+JOIN pg_namespace n ON n.oid IN (s.typnamespace, t.typnamespace)
+WHERE n.nspname = ANY(%s) AND NOT EXISTS (
+    SELECT FROM pg_depend e WHERE e.classid = 'pg_cast'::regclass AND e.objid = c.oid AND e.deptype IN ('e', 'i'))
+    AND s.typtype NOT IN ('r', 'm')
+UNION ALL
+SELECT 'operator class ' || n.nspname || '.' || o.opcname FROM pg_opclass o
+JOIN pg_namespace n ON n.oid = o.opcnamespace
+WHERE n.nspname = ANY(%s) AND NOT EXISTS (
+    SELECT FROM pg_depend e WHERE e.classid = 'pg_opclass'::regclass AND e.objid = o.oid AND e.deptype = 'e')
 ORDER BY 1
 """
+
+_EXTENSION_SCHEMAS = """
+SELECT DISTINCT n.nspname FROM pg_extension x JOIN pg_namespace n ON n.oid = x.extnamespace
+WHERE n.nspname <> 'pg_catalog' AND has_schema_privilege(n.oid, 'USAGE')
+"""
+_INSTALLED = "SELECT x.extname, n.nspname FROM pg_extension x JOIN pg_namespace n ON n.oid = x.extnamespace"
+
+
+def located(structure: Structure, target: PgSession) -> Structure:
+    """Return a structure that knows which extensions its target has, and where; others are made there."""
+    installed: dict[str, str] = dict(target.query(_INSTALLED))
+    return replace(structure, installed=installed)
 
 
 def read_structure(session: PgSession, schemas: Sequence[str], tables: Sequence[TableName] | None = None) -> Structure:
@@ -55,11 +79,11 @@ def read_structure(session: PgSession, schemas: Sequence[str], tables: Sequence[
     Raises NotFound or NotPermitted where a schema cannot be read. For one moment of the catalogue, call it in a
     REPEATABLE READ transaction.
     """
-    deparser = Deparser(session, schemas)
+    deparser = Deparser(session, schemas, [row[0] for row in session.query(_EXTENSION_SCHEMAS)])
     wanted = None if tables is None else set(tables)
     oids: list[int] = []
     left_out: list[str] = []
-    for oid, schema, name, kind, extension in session.query(_SCOPE, [list(deparser.schemas)]):
+    for oid, schema, name, kind, extension in session.query(_SCOPE, [list(deparser.home)]):
         if wanted is not None and TableName(schema, name) not in wanted and kind != "S":
             continue
         if extension is not None:
@@ -68,7 +92,7 @@ def read_structure(session: PgSession, schemas: Sequence[str], tables: Sequence[
             left_out.append(f"{schema}.{name}: a foreign table")
         else:
             oids.append(oid)
-    left_out += [row[0] for row in session.query(_OTHERS, [list(deparser.schemas)] * 4)]
+    left_out += [row[0] for row in session.query(_OTHERS, [list(deparser.home)] * 6)]
     found = read_objects(session, deparser, oids)
     return replace(found, left_out=(*left_out, *found.left_out, *_foreign_keys_out(found)))
 
@@ -82,7 +106,7 @@ def read_objects(
     types, types_left = structure_read_types.types(session, deparser) if routines is None else ((), ())
     named = [*(view.oid for view in views), *(item.oid for item in found_routines), *(kind.oid for kind in types)]
     structure = Structure(
-        schemas=deparser.schemas,
+        schemas=deparser.home,
         server_version=session.connection.server_version,
         tables=tables,
         sequences=structure_read.sequences(session, relations),
@@ -94,6 +118,7 @@ def read_objects(
         types=types,
         needs=dict(structure_read_types.needs(session, named)),
         left_out=(*routines_left, *types_left),
+        members=deparser.members,
     )
     return _with_bound(structure, session)
 

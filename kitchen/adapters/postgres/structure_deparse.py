@@ -12,20 +12,22 @@ from kitchen.errors import NotFound, NotPermitted
 
 # Every name that a definition can qualify with one of the schemas. An extension's objects are known, never copied.
 _KNOWN = """
-SELECT n.nspname, c.relname, CASE WHEN c.relkind = 'c' THEN 'type' ELSE 'relation' END, e.objid IS NOT NULL
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-LEFT JOIN pg_depend e ON e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e'
-WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c')
-UNION ALL
-SELECT n.nspname, t.typname, 'type', e.objid IS NOT NULL
-FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
-LEFT JOIN pg_depend e ON e.classid = 'pg_type'::regclass AND e.objid = t.oid AND e.deptype = 'e'
-WHERE n.nspname = ANY(%s) AND t.typtype IN ('b', 'd', 'e', 'r', 'm') AND t.typelem = 0
-UNION ALL
-SELECT n.nspname, p.proname, 'routine', e.objid IS NOT NULL
-FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-LEFT JOIN pg_depend e ON e.classid = 'pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'e'
-WHERE n.nspname = ANY(%s)
+WITH members (classid, objid, extension) AS (
+    SELECT d.classid, d.objid, x.extname FROM pg_depend d JOIN pg_extension x ON x.oid = d.refobjid
+    WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+), names (classid, objid, schema, name, sort) AS (
+    SELECT 'pg_class'::regclass::oid, oid, relnamespace, relname,
+        CASE WHEN relkind = 'c' THEN 'type' ELSE 'relation' END
+    FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c')
+    UNION ALL SELECT 'pg_type'::regclass, oid, typnamespace, typname, 'type'
+    FROM pg_type WHERE typtype IN ('b', 'd', 'e', 'r', 'm') AND typelem = 0
+    UNION ALL SELECT 'pg_proc'::regclass, oid, pronamespace, proname, 'routine' FROM pg_proc
+    UNION ALL SELECT 'pg_operator'::regclass, oid, oprnamespace, oprname, 'other' FROM pg_operator
+    UNION ALL SELECT 'pg_opclass'::regclass, oid, opcnamespace, opcname, 'other' FROM pg_opclass
+)
+SELECT DISTINCT s.nspname, n.name, n.sort, m.extension
+FROM names n JOIN pg_namespace s ON s.oid = n.schema
+LEFT JOIN members m ON m.classid = n.classid AND m.objid = n.objid WHERE s.nspname = ANY(%s)
 """
 
 _CASTS = {"regclass": Sort.RELATION, "regproc": Sort.ROUTINE, "regprocedure": Sort.ROUTINE}
@@ -34,14 +36,22 @@ _CASTS = {"regclass": Sort.RELATION, "regproc": Sort.ROUTINE, "regprocedure": So
 class Deparser:
     """Prints definitions of objects in some schemas of one database."""
 
-    def __init__(self, session: PgSession, schemas: Sequence[str]) -> None:
-        """Raise NotFound or NotPermitted where a schema is not there or may not be looked into."""
+    def __init__(self, session: PgSession, schemas: Sequence[str], also: Sequence[str] = ()) -> None:
+        """Raise NotFound or NotPermitted where a schema is not there or may not be looked into.
+
+        ``also`` are schemas that definitions may name, but whose own objects are not asked for.
+        """
         self._session = session
-        self.schemas = tuple(dict.fromkeys(schemas))
+        self.home = tuple(dict.fromkeys(schemas))
+        self.schemas = tuple(dict.fromkeys([*schemas, *also]))
         self._check()
         self._known: dict[TableName, set[Sort]] = {}
-        for schema, name, sort, foreign in session.query(_KNOWN, [list(self.schemas)] * 3):
-            self._known.setdefault(TableName(schema, name), set()).add(Sort.OTHER if foreign else Sort(sort))
+        self.members: dict[TableName, str] = {}  # objects of extensions
+        for schema, name, sort, extension in session.query(_KNOWN, [list(self.schemas)]):
+            if extension is not None:
+                self.members[TableName(schema, name)] = extension
+            known = Sort.EXTENSION if extension is not None else Sort(sort)
+            self._known.setdefault(TableName(schema, name), set()).add(known)
 
     def texts(self, queries: Mapping[str, str], oids: Sequence[int]) -> dict[str, dict[str, Text]]:
         """Return definitions by the name of their query and their key; a query takes oids and gives (key, text)."""
@@ -85,13 +95,14 @@ class Deparser:
 
     def _sort(self, name: TableName, before: str, after: str) -> Sort:
         sorts = self._known.get(name, {Sort.OTHER})
+        foreign = Sort.EXTENSION if Sort.EXTENSION in sorts else Sort.OTHER
         if after in _CASTS:
-            return _CASTS[after] if _CASTS[after] in sorts else Sort.OTHER
+            return _CASTS[after] if _CASTS[after] in sorts else foreign
         if after.startswith("reg") and after != "regtype":
-            return Sort.OTHER
+            return foreign
         if after == "(" and Sort.ROUTINE in sorts and before.upper() not in ("REFERENCES", "INTO"):
             return Sort.ROUTINE
-        return next((sort for sort in (Sort.RELATION, Sort.TYPE, Sort.ROUTINE) if sort in sorts), Sort.OTHER)
+        return next((sort for sort in (Sort.RELATION, Sort.TYPE, Sort.ROUTINE) if sort in sorts), foreign)
 
     @contextmanager
     def _path_restored(self) -> Iterator[None]:

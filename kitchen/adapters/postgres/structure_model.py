@@ -214,6 +214,8 @@ class Structure:
     types: tuple[UserType, ...] = ()
     needs: dict[int, tuple[int, ...]] = field(default_factory=dict)  # views, routines, types: what must be there first
     left_out: tuple[str, ...] = ()
+    members: dict[TableName, str] = field(default_factory=dict)  # what belongs to an extension, and to which
+    installed: dict[str, str] = field(default_factory=dict)  # extensions of the target, and where they are there
 
     def table(self, name: TableName) -> Table | None:
         """Return a table by its name where it was read."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from kitchen.adapters.postgres.structure_model import Structure, Table, View
-from kitchen.adapters.postgres.structure_text import Place, Reference, Sort
+from kitchen.adapters.postgres.structure_text import Place, Reference, Sort, Text
 from kitchen.domain.layout import TableName
 
 Relation = Table | View
@@ -30,6 +30,9 @@ def placing(structure: Structure, mapping: Mapping[str, str], types_mapping: Map
         match reference.sort:
             case Sort.OTHER:
                 return reference.name
+            case Sort.EXTENSION:
+                extension = structure.members.get(reference.name, "")
+                return TableName(extension_home(structure, extension, schema, types_mapping), name)
             case Sort.RELATION:
                 return TableName(mapping.get(schema, schema), name)
             case _:
@@ -37,6 +40,12 @@ def placing(structure: Structure, mapping: Mapping[str, str], types_mapping: Map
                 return TableName(chosen.get(schema, schema), name)
 
     return place
+
+
+def extension_home(structure: Structure, extension: str, schema: str, types_mapping: Mapping[str, str]) -> str:
+    """Return the target's schema of an extension: where it is, else where it will be made."""
+    beside = types_mapping.get(schema) or next(iter(types_mapping.values()), schema)
+    return structure.installed.get(extension, beside)
 
 
 def at(place: Place, name: TableName, sort: Sort = Sort.RELATION) -> TableName:
@@ -70,6 +79,20 @@ def relations_of(structure: Structure) -> dict[int, Relation]:
     """Return tables and views by id."""
     tables: dict[int, Relation] = {table.oid: table for table in structure.tables}
     return tables | {view.oid: view for view in structure.views}
+
+
+def texts_of(structure: Structure) -> Iterator[Text]:
+    """Yield every definition of a structure."""
+    for relation in relations_of(structure).values():
+        for column in relation.columns:
+            yield column.type
+            if column.default is not None:
+                yield column.default
+    yield from (index.tail for index in structure.indexes)
+    yield from (constraint.definition for constraint in structure.constraints)
+    yield from (view.definition for view in structure.views)
+    yield from (routine.definition for routine in structure.routines)
+    yield from (kind.definition for kind in structure.types)
 
 
 def tables_in_order(structure: Structure) -> list[Table]:

@@ -147,7 +147,7 @@ def routines(
     session: PgSession, deparser: Deparser, only: Sequence[int] | None = None
 ) -> tuple[tuple[Routine, ...], tuple[str, ...]]:
     """Return the routines of the schemas (or some), and those that cannot be carried, in words."""
-    rows = session.query(_ROUTINES, [list(deparser.schemas)])
+    rows = session.query(_ROUTINES, [list(deparser.home)])
     rows = [row for row in rows if only is None or row[0] in only]
     left_out = tuple(f"function {row[1]}.{row[2]}: language {row[7]} needs a superuser" for row in rows if row[6])
     rows = [row for row in rows if not row[6]]
@@ -164,7 +164,7 @@ def routines(
 
 def types(session: PgSession, deparser: Deparser) -> tuple[tuple[UserType, ...], tuple[str, ...]]:
     """Return the types of the schemas, and those that cannot be carried, in words."""
-    rows = session.query(_TYPES, [list(deparser.schemas)])
+    rows = session.query(_TYPES, [list(deparser.home)])
     left_out = tuple(f"type {row[1]}.{row[2]}: a base type needs a superuser" for row in rows if row[3] == "b")
     rows = [row for row in rows if row[3] != "b"]
     texts = deparser.texts(_TYPE_TEXTS, [row[0] for row in rows])

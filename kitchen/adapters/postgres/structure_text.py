@@ -36,6 +36,7 @@ class Sort(StrEnum):
     RELATION = "relation"
     TYPE = "type"
     ROUTINE = "routine"
+    EXTENSION = "extension"  # whatever belongs to an extension: it is where the extension is
     OTHER = "other"  # operators, collations, text search objects: never copied
 
 
@@ -256,7 +257,7 @@ def _merged(pieces: Iterable[str | Reference]) -> Iterable[str | Reference]:
 
 def _named(reference: Reference, place: Place) -> str:
     name = place(reference)
-    if reference.sort is Sort.OTHER and not name.name.replace("_", "a").isalnum():
+    if reference.sort in (Sort.OTHER, Sort.EXTENSION) and not name.name.replace("_", "a").isalnum():
         return f"{quote(name.schema)}.{name.name}"  # an operator's symbol is never quoted
     shown = qualified(name)
     return shown.replace("'", "''") if reference.in_text else shown

@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from kitchen.adapters.postgres.structure_model import Routine, Statement, Structure, UserType
-from kitchen.adapters.postgres.structure_order import at, ordered, placing
-from kitchen.adapters.postgres.structure_text import Place, Reference, Sort, literal, qualified, same_sql, without_words
+from kitchen.adapters.postgres.structure_order import at, extension_home, ordered, placing, texts_of
+from kitchen.adapters.postgres.structure_text import (
+    Place,
+    Reference,
+    Sort,
+    literal,
+    qualified,
+    quote,
+    same_sql,
+    without_words,
+)
 from kitchen.domain.layout import TableName
 
 # Bodies name tables that come later, and are read when they run.
@@ -24,7 +33,7 @@ def type_statements(
     place = placing(structure, {}, types_mapping)
     there = _existing_types(existing)
     routines_there = _existing_routines(existing)
-    statements = [BODIES_UNCHECKED]
+    statements = [BODIES_UNCHECKED, *_extensions(structure, types_mapping)]
     for item in ordered(_pure(structure), structure.needs):
         if isinstance(item, UserType):
             known = there.get(at(place, item.name, Sort.TYPE))
@@ -35,6 +44,18 @@ def type_statements(
             if known_shown is None or (not same_sql(known_shown, shown) and _head_is_same(known_shown, shown)):
                 statements += routine_statements(item, place)
     return tuple(statements)
+
+
+def _extensions(structure: Structure, types_mapping: Mapping[str, str]) -> Iterator[Statement]:
+    """Yield what makes the extensions that definitions name; the server refuses those that need a superuser."""
+    named = {reference.name for text in texts_of(structure) for reference in text.references()
+             if reference.sort is Sort.EXTENSION}  # fmt: skip
+    homes = {structure.members[name]: name.schema for name in sorted(named, key=str) if name in structure.members}
+    for extension, schema in sorted(homes.items()):
+        if extension not in structure.installed:
+            home = quote(extension_home(structure, extension, schema, types_mapping))
+            sql = f"CREATE EXTENSION IF NOT EXISTS {quote(extension)} SCHEMA {home}"
+            yield Statement(sql, f"extension {extension}")
 
 
 def type_conflicts(structure: Structure, types_mapping: Mapping[str, str], existing: Structure) -> tuple[str, ...]:
