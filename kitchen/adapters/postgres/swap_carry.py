@@ -104,8 +104,8 @@ def left_out(heir: Heir) -> Iterator[str]:
         match what:
             case "grant" | "comment" if key[0] and key[0] not in heir.columns:
                 yield f"{heir.final}: the {what} on column {key[0]}, which is gone"
-            case "index":
-                yield f"{heir.final}: the index {key[0]}, which its node does not make"
+            case "index" | "statistics":
+                yield f"{heir.final}: the {what} {key[0]}, which its node does not make"
             case "identity" if not _has_identity(heir, value):
                 yield f"{heir.final}: the replica identity {value}"
 

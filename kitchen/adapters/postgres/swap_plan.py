@@ -47,6 +47,14 @@ WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass A
   AND d.deptype IN ('a', 'i')
 """
 
+# The server leaves extended statistics behind in the schema where they were made.
+_STATISTICS = """
+SELECT s.stxrelid::bigint, format('%%I.%%I', n.nspname, s.stxname), pg_get_userbyid(s.stxowner)
+FROM pg_statistic_ext AS s JOIN pg_namespace AS n ON n.oid = s.stxnamespace
+JOIN pg_class AS c ON c.oid = s.stxrelid AND c.relnamespace = s.stxnamespace
+WHERE s.stxrelid = ANY (%s::oid[]) ORDER BY s.oid
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class SwapPlan:
@@ -85,16 +93,18 @@ def plan_swap(session: PgSession, publication: Publication) -> SwapPlan:
     unmade, remade = bonds.bound_again(session, out, publication.untouched)
     again = (*_views_again(session, publication, out, incoming), *remade)
     archives = publication.archives
+    statistics, owned = _statistics(session, archives, leaving, heirs)
     return SwapPlan(
         heirs=heirs, leaving=tuple(leaving.values()), archives=archives,
         lock=tuple(sorted(
             {f.name for f in (*leaving.values(), *(found for found, _ in arriving)) if f.kind in "rp"} | others, key=str
         )),
-        first=tuple(text for heir in heirs for text in beforehand(heir)),
+        first=(*(text for heir in heirs for text in beforehand(heir)), *owned),
         moves=(
             *dropped, *unmade,
             *(_moved(found, archives[found.name.schema]) for found in leaving.values()),
             *(_moved(found, final.schema) for found, final in arriving),
+            *statistics,
         ),
         carry=(
             *_repointed(session, arriving, merged),
@@ -325,6 +335,27 @@ def _exchanged(
     after = {final: found.oid for found, final in arriving}
     names = sorted({*after, *leaving} - {view.name for view in rebuilt}, key=str)
     return tuple(Exchanged(name, leaving[name].oid if name in leaving else None, after.get(name)) for name in names)
+
+
+def _statistics(
+    session: PgSession, archives: Mapping[str, str], leaving: Mapping[TableName, Found], heirs: Sequence[Heir]
+) -> tuple[list[str], list[str]]:
+    """Return what moves extended statistics along with their tables, and what makes them their new owner's."""
+    going = {found.oid: archives[found.name.schema] for found in leaving.values()}
+    coming = {heir.relation.oid: heir for heir in heirs}
+    rows = session.query(_STATISTICS, [[*going, *coming]])
+    out = [f"ALTER STATISTICS {name} SET SCHEMA {quote(going[oid])}" for oid, name, _ in rows if oid in going]
+    into = [
+        f"ALTER STATISTICS {name} SET SCHEMA {quote(coming[oid].final.schema)}"
+        for oid, name, _ in rows
+        if oid in coming
+    ]
+    owned = [
+        f"ALTER STATISTICS {name} OWNER TO {quote(coming[oid].owner)}"
+        for oid, name, owner in rows
+        if oid in coming and owner != coming[oid].owner
+    ]
+    return [*out, *into], owned
 
 
 def _moved(found: Found, schema: str) -> str:

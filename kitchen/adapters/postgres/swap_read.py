@@ -87,6 +87,9 @@ WHERE a.attnum > 0 AND NOT a.attisdropped AND %(columns)s
 UNION ALL
 SELECT i.indrelid, 'index', ARRAY[quote_ident(x.relname)], 'true'
 FROM wanted JOIN pg_index AS i ON i.indrelid = wanted.oid JOIN pg_class AS x ON x.oid = i.indexrelid WHERE %(columns)s
+UNION ALL
+SELECT s.stxrelid, 'statistics', ARRAY[quote_ident(s.stxname)], 'true'
+FROM wanted JOIN pg_statistic_ext AS s ON s.stxrelid = wanted.oid WHERE %(columns)s
 """
 
 
