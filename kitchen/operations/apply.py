@@ -11,7 +11,7 @@ from kitchen.domain.kitchen import Kind, Kitchen
 from kitchen.domain.release import Release, ReleaseKind, ReleaseState
 from kitchen.errors import Conflict, NotFound, Refused
 from kitchen.operations.create import candidate as candidate_of
-from kitchen.operations.create import from_document, to_document
+from kitchen.operations.create_plan import from_document, to_document
 from kitchen.operations.delivery import merge_result, refuse_dirty
 from kitchen.operations.delivery_build import Delivery
 from kitchen.operations.delivery_services import DeliveryServices

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from kitchen.operations.create import StandingServices
+from kitchen.operations.create_plan import StandingServices
 from kitchen.operations.delete import DeleteServices
 from kitchen.operations.run import Services
 from kitchen.ports import Publisher

@@ -14,7 +14,7 @@ from kitchen.domain.layout import TableName
 from kitchen.domain.release import Release, ReleaseKind, ReleasePlan, ReleaseState
 from kitchen.errors import Conflict, NotFound, Refused
 from kitchen.operations.apply import target_of
-from kitchen.operations.create import from_document, to_document
+from kitchen.operations.create_plan import from_document, to_document
 from kitchen.operations.delivery import head_of, refuse_dirty
 from kitchen.operations.delivery_build import Delivery
 from kitchen.operations.delivery_services import DeliveryServices
