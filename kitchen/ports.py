@@ -244,8 +244,11 @@ class Session(Protocol):
 class Installer(Protocol):
     """Prepares somebody else's server for one environment."""
 
-    def plan(self, provisioner: str, password: Secret) -> Installation:
-        """Return what an administrator has to do; nothing is changed. Raises Conflict for a role of another purpose."""
+    def plan(self, provisioner: str, password: Secret, *, takes_over: bool) -> Installation:
+        """Return what an administrator has to do; nothing is changed.
+
+        Raises Conflict for a role of another purpose, and unless ``takes_over`` for one that is installed already.
+        """
         ...
 
     def carry_out(self, installation: Installation) -> None:
@@ -661,6 +664,14 @@ class RunRecords(Protocol):
 
     def record_once(self, kitchen: str, node: str, run: UUID) -> None:
         """Record that a once-node ran in a standing kitchen; again is success."""
+        ...
+
+    def set_once_aside(self, kitchen: str, commit: str) -> None:
+        """Forget, until ``bring_once_back``, the once-nodes that runs of a commit brought: its tables went out."""
+        ...
+
+    def bring_once_back(self, kitchen: str, commit: str) -> None:
+        """Record again what was set aside: the tables of the commit are in again."""
         ...
 
 

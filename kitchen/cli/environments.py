@@ -58,8 +58,9 @@ def show(name: str | None, as_json: bool) -> None:
 @click.option("--as", "user", metavar="USER", help="The server's administrator; its password is asked for.")
 @click.option("--print", "printed", is_flag=True, help="Print the SQL for an administrator to review, and run nothing.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done on the server, and leave it as it is.")
+@click.option("--new-password", is_flag=True, help="Give the provisioner another password; older ones open nothing.")
 @json_option
-def install(*, name: str, user: str | None, printed: bool, dry_run: bool, as_json: bool) -> None:
+def install(*, name: str, user: str | None, printed: bool, dry_run: bool, new_password: bool, as_json: bool) -> None:
     """Prepare an environment on a PostgreSQL server that is somebody else's; what is done already is left alone.
 
     The administrator comes from PGUSER with PGPASSFILE (or PGPASSWORD), or from --as USER with a prompt; address and
@@ -72,14 +73,20 @@ def install(*, name: str, user: str | None, printed: bool, dry_run: bool, as_jso
     services = app.services(name)
     administrator = _administrator(services.environment, user)
     if printed or dry_run:
-        _print(review(services, administrator or _provisioner(services), say=say), as_sql=printed, as_json=as_json)
+        looks = administrator or _provisioner(services)
+        if dry_run and looks is None:
+            raise InvalidInput("nobody can look at the server", hint=f"kitchen environment install {name} --print")
+        installation = review(services, looks, say=say, new_password=new_password and printed)
+        _print(installation, as_sql=printed, as_json=as_json)
         return
     if administrator is None:
         raise InvalidInput(
             "who is the server's administrator?",
             hint=f"kitchen environment install {name} --as postgres, or --print for somebody else to run",
         )
-    installation, running = carry_out(services, app.environments, app.repository, administrator, say=step)
+    installation, running = carry_out(
+        services, app.environments, app.repository, administrator, say=step, new_password=new_password
+    )
     if as_json:
         emit_json({**_as_data(installation), "installed": True, "running": running})
         return

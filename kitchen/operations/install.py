@@ -15,7 +15,7 @@ from kitchen.errors import InvalidInput
 from kitchen.operations.external import PROVISIONER_PATH, login_at
 from kitchen.operations.set_up import Running, bring_up
 from kitchen.operations.set_up import Services as SetUpServices
-from kitchen.ports import Installer, Repository, SecretStore
+from kitchen.ports import Installer, Repository
 
 Say = Callable[[str], None]
 
@@ -33,25 +33,44 @@ def administrator_login(environment: Environment, user: str, password: Secret) -
     return login_at(environment, user, password)
 
 
-def review(services: Services, administrator: Credentials | None, *, say: Say) -> Installation:
-    """Return what an administrator would have to do; the server is left as it is.
+def review(
+    services: Services, administrator: Credentials | None, *, say: Say, new_password: bool = False
+) -> Installation:
+    """Return what an administrator would have to do; the server is left as it is, and the password is in the store.
 
-    Without an administrator the provisioner looks, where its role is there already; else nobody does.
+    Without an administrator (or the provisioner, where it is there already) nobody looks at the server.
+    Raises Conflict where the role is there and its password is not here, unless a new one is wanted.
     """
-    environment = services.environment
+    environment, secrets = services.environment, services.secrets
     _check_external(environment)
-    user, password = _provisioner(environment, services.secrets, say=say)
-    return services.installer(administrator).plan(user, password)
+    kept = secrets.read(PROVISIONER_PATH) or {}
+    user = kept.get("user") or provisioner_role(environment.name)
+    known = None if new_password else kept.get("password") or None
+    password = known or randomness.token_urlsafe(32)
+    installation = services.installer(administrator).plan(
+        user, Secret(password), takes_over=known is not None or new_password
+    )
+    made = {**kept, "user": user, "password": password}
+    if made != kept:
+        secrets.write(PROVISIONER_PATH, made, create_only=not kept)
+        say(f"the password of {user} is in the secret store of {environment.name}, path {PROVISIONER_PATH}")
+    return installation
 
 
 def install(
-    services: Services, chain: Chain, repository: Repository, administrator: Credentials, *, say: Say
+    services: Services,
+    chain: Chain,
+    repository: Repository,
+    administrator: Credentials,
+    *,
+    say: Say,
+    new_password: bool = False,
 ) -> tuple[Installation, Running]:
     """Do everything as the administrator, then set the environment up as its provisioner; done already is success.
 
     The password is in the secret store before the server knows it: an installation that was cut off is run again.
     """
-    installation = review(services, administrator, say=say)
+    installation = review(services, administrator, say=say, new_password=new_password)
     installer = services.installer(administrator)
     for place in Place:
         for action in installation.at(place):
@@ -63,18 +82,6 @@ def install(
     if services.layout.holds_production:
         services.workspaces.open_production(services.layer(services.standing()))
     return installation, running
-
-
-def _provisioner(environment: Environment, secrets: SecretStore, *, say: Say) -> tuple[str, Secret]:
-    """Return the provisioner's name and password, made and stored where there is none."""
-    kept = secrets.read(PROVISIONER_PATH) or {}
-    user = kept.get("user") or provisioner_role(environment.name)
-    password = kept.get("password") or randomness.token_urlsafe(32)
-    made = {**kept, "user": user, "password": password}
-    if made != kept:
-        secrets.write(PROVISIONER_PATH, made, create_only=not kept)
-        say(f"the password of {user} is in the secret store of {environment.name}, path {PROVISIONER_PATH}")
-    return user, Secret(password)
 
 
 def _check_external(environment: Environment) -> None:

@@ -210,6 +210,27 @@ def test_installing_again_changes_nothing(project: Project, place: Place, tmp_pa
     psql(project, "production", "SELECT 1")
 
 
+def test_a_second_clone_does_not_shut_the_first_out(project: Project, place: Place, tmp_path: Path) -> None:
+    declare(project, place, None)
+    install(project, "production", place, tmp_path)
+    user, password = (
+        project.kitchen("secret", "get", "provisioner", key, "--reveal", "-e", "production").stdout.strip()
+        for key in ("user", "password")
+    )
+    project.kitchen("secret", "delete", "provisioner", "-e", "production", "--yes")  # as in another clone
+    as_administrator(project, place.administrator, tmp_path)
+    refused = project.kitchen("environment", "install", "production", expect=4)
+    assert "--new-password" in refused.stderr
+    project.kitchen("secret", "get", "provisioner", "-e", "production", expect=3)
+    connect(place.administrator.named(user=user, password=Secret(password)), application="acceptance test").close()
+    project.kitchen("environment", "install", "production", "--new-password")
+    nobody(project)
+    psql(project, "production", "SELECT 1")
+    project.kitchen("list", "-e", "production")
+    with pytest.raises(NotPermitted):
+        connect(place.administrator.named(user=user, password=Secret(password)), application="acceptance test")
+
+
 def catalogue(place: Place) -> dict[str, object]:
     """Return every right on the server and in the database."""
     queries = {
@@ -267,7 +288,7 @@ def test_production_of_somebody_else(project: Project, place: Place, tmp_path: P
 
 
 def test_several_schemas_and_what_others_built_on_them(project: Project, place: Place, tmp_path: Path) -> None:
-    """A view of somebody else's stands in the way of a release, which moves nothing, until its owner's role is given."""
+    """A view of somebody else's stands in a release's way, which moves nothing, until its owner's role is given."""
     place.make()
     owners = {name: person(place, f"{name}_owner") for name in ("raw", "marts", "bi")}
     with place.look() as session:

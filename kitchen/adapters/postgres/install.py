@@ -59,14 +59,23 @@ class PgInstaller:
         self._database = database
         self._schemas = tuple(schemas)  # those with production's own tables
 
-    def plan(self, provisioner: str, password: Secret) -> Installation:
-        """Return what is to be done; nothing is changed. Raises Conflict where the role is somebody else's."""
+    def plan(self, provisioner: str, password: Secret, *, takes_over: bool) -> Installation:
+        """Return what is to be done; nothing is changed.
+
+        Raises Conflict where the role is somebody else's, and unless ``takes_over`` where it has a password already.
+        """
         seen = self._look(provisioner)
         mark = provisioner_mark(self._environment, self._database)
         if seen is not None and seen.role is not None and seen.role[4] not in (None, mark):
             raise Conflict(
                 f"the role {provisioner!r} is there already for something else: {seen.role[4]}",
                 hint=f"another name: kitchen secret set provisioner user -e {self._environment}",
+            )
+        if seen is not None and seen.role is not None and not takes_over:
+            raise Conflict(
+                f"{provisioner} is installed already, and its password is not in this secret store",
+                hint=f"kitchen secret set provisioner user password -e {self._environment}, with what the other store "
+                "holds; or --new-password, which shuts that one out",
             )
         actions = [*_role(provisioner, mark, password, seen), *_database(provisioner, self._database, seen)]
         cautions = list(_cautions(provisioner, seen))
