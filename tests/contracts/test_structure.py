@@ -125,3 +125,66 @@ def test_extensions_are_made_where_they_are_missing_and_named_where_they_are(ser
     finally:
         server.drop(one)
         server.drop(other)
+
+
+NEW_IN_18 = """
+CREATE EXTENSION btree_gist;
+CREATE TABLE nasty_raw.eighteen (a integer, b integer CONSTRAINT b_named NOT NULL NO INHERIT, during daterange,
+    c integer GENERATED ALWAYS AS (a * 2) VIRTUAL, d integer CONSTRAINT "not enforced" CHECK (d > 0) NOT ENFORCED,
+    PRIMARY KEY (a, during WITHOUT OVERLAPS));
+INSERT INTO nasty_raw.eighteen VALUES (1, 1, '[2026-01-01,2026-02-01)', DEFAULT, -1);
+CREATE TABLE nasty_raw.refers_in_time (a integer, during daterange, loose integer,
+    FOREIGN KEY (a, PERIOD during) REFERENCES nasty_raw.eighteen (a, PERIOD during),
+    CONSTRAINT loose FOREIGN KEY (loose) REFERENCES nasty_raw.chicken NOT ENFORCED);
+INSERT INTO nasty_raw.refers_in_time VALUES (1, '[2026-01-05,2026-01-06)', 99);
+CREATE TABLE nasty_raw.late_not_null (a integer, b integer);
+INSERT INTO nasty_raw.late_not_null VALUES (NULL, NULL);
+ALTER TABLE nasty_raw.late_not_null ADD CONSTRAINT late NOT NULL a NOT VALID;
+CREATE TABLE nasty_raw.numbered (id integer GENERATED ALWAYS AS IDENTITY, at date) PARTITION BY RANGE (at);
+CREATE TABLE nasty_raw.numbered_all PARTITION OF nasty_raw.numbered DEFAULT;
+INSERT INTO nasty_raw.numbered (at) VALUES ('2026-01-01'), ('2026-01-02');
+"""
+
+
+def test_what_postgresql_18_brought_is_copied(warehouse18: Warehouse) -> None:
+    with connect(warehouse18.superuser, application="tests") as session:
+        load_nasty(session)
+        session.execute(NEW_IN_18)
+        structure = read_structure(session, list(NASTY))
+        copy(session, structure, TABLES, TYPES)
+        same(catalogue(session, NASTY), catalogue(session, NAMES))
+        same(contents(session, NASTY), contents(session, NAMES))
+
+
+LEFT_OUT = """
+CREATE SCHEMA odd; CREATE SCHEMA beyond;
+CREATE TABLE beyond.far (id integer PRIMARY KEY);
+CREATE TABLE odd.near (id integer CONSTRAINT over_the_edge REFERENCES beyond.far);
+CREATE EXTENSION postgres_fdw; CREATE SERVER nowhere FOREIGN DATA WRAPPER postgres_fdw;
+CREATE FOREIGN TABLE odd.remote (id integer) SERVER nowhere;
+CREATE FUNCTION odd.in_c(cstring) RETURNS integer LANGUAGE internal IMMUTABLE AS 'int4in';
+CREATE FUNCTION odd.plus(text, text) RETURNS text LANGUAGE sql IMMUTABLE RETURN $1 || $2;
+CREATE OPERATOR odd.@@@ (LEFTARG = text, RIGHTARG = text, FUNCTION = odd.plus);
+CREATE TYPE odd.colour AS ENUM ('red');
+CREATE FUNCTION odd.to_colour(integer) RETURNS odd.colour LANGUAGE sql IMMUTABLE RETURN 'red'::odd.colour;
+CREATE CAST (integer AS odd.colour) WITH FUNCTION odd.to_colour(integer);
+CREATE COLLATION odd.plain FROM "C";
+CREATE TEXT SEARCH CONFIGURATION odd.words (COPY = pg_catalog.simple);
+CREATE RULE nothing AS ON INSERT TO odd.near DO ALSO NOTHING;
+"""
+
+
+def test_what_cannot_be_carried_is_said(session: PgSession) -> None:
+    session.execute(LEFT_OUT)
+    structure = read_structure(session, ["odd"])
+    assert sorted(structure.left_out) == [
+        "cast integer to odd.colour",
+        "collation odd.plain",
+        "foreign key over_the_edge of odd.near leaves the copy: FOREIGN KEY (id) REFERENCES beyond.far(id)",
+        "function odd.in_c: language internal needs a superuser",
+        "odd.remote: a foreign table",
+        "operator odd.@@@",
+        "rule nothing on odd.near",
+        "text search configuration odd.words",
+    ]
+    copy(session, structure, {"odd": "copied"}, {"odd": "copied_types"})
