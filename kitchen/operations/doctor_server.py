@@ -11,6 +11,8 @@ from kitchen.ports import Session
 
 _FIRST_WITH_BOUNDED_CREATEROLE = 16
 
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
 _FACTS = """
 SELECT pg_catalog.current_setting('server_version'),
        r.rolname::text, r.rolsuper, r.rolcreaterole, r.rolbypassrls OR r.rolreplication,
@@ -67,6 +69,8 @@ def _judge_transport(chart: Chart, facts: ServerFacts, environment: Environment)
     mode = environment.warehouse.settings.get("tls")
     if environment.is_embedded or facts.is_local:
         chart.ok("transport", "this machine only: a Unix socket and the loopback address")
+    elif not facts.is_encrypted and environment.warehouse.settings.get("host") in _LOOPBACK:
+        chart.ok("transport", "not encrypted, and of this machine only")
     elif not facts.is_encrypted:
         chart.fail("transport", "the connection is not encrypted", "tls: verify-full in the environment's warehouse")
     elif mode not in (None, "verify-full"):

@@ -70,6 +70,9 @@ def test_transport() -> None:
     assert judged(WELL, environment(tls="require"))["transport"].level is Level.WARN
     assert judged(replace(WELL, is_encrypted=False, is_local=True))["transport"].level is Level.OK
     assert judged(replace(WELL, is_encrypted=False), environment(kind="embedded"))["transport"].level is Level.OK
+    here = environment()
+    here = replace(here, warehouse=Service("postgres", {"host": "127.0.0.1", "tls": "disable"}))
+    assert judged(replace(WELL, is_encrypted=False), here)["transport"].level is Level.OK
 
 
 def test_a_database_open_to_every_role_is_a_warning() -> None:
