@@ -196,10 +196,12 @@ def restore_steps(
 
     def record(done: Published) -> None:
         releases.released(release.number, commit=commit, tag=None, exchanged=done.exchanged)
-        for undone in restoration.undone:
+        for undone in reversed(restoration.undone):
             releases.move(undone.number, ReleaseState.ROLLED_BACK, expected=_DONE)
+            services.control.runs.set_once_aside(target.name, str(undone.commit))
         for redone in restoration.redone:
             releases.move(redone.number, ReleaseState.RELEASED, expected=_DONE)
+            services.control.runs.bring_once_back(target.name, str(redone.commit))
         open_again(services, target)
         detail = {"release": release.number, "restores": plan.restores, "commit": commit}
         services.control.audit.outcome("publish", target.name, "restored", detail)

@@ -163,6 +163,32 @@ def test_a_migration_runs_once_in_a_standing_kitchen(bench: Bench, worktree: Pat
     assert psql(bench, "dev", "SELECT sum(amount) FROM ledger") == "3"
 
 
+def test_a_migration_that_was_rolled_back_runs_again(bench: Bench, worktree: Path) -> None:
+    for standing in ("dev", "production"):
+        psql(bench, standing, "CREATE TABLE book AS SELECT 1 AS amount")
+    folder = worktree / "recipes" / "adding"
+    folder.mkdir()
+    (folder / "recipe.yaml").write_text("description: x\nnodes:\n  add: {sql: add.sql, once: true}\n")
+    (folder / "add.sql").write_text("ALTER TABLE book ADD COLUMN note text DEFAULT 'old';\n")
+    commit(bench, worktree)
+    columns = "SELECT count(*) FROM information_schema.columns WHERE table_name = 'book' AND table_schema = 'dev'"
+    number = str(said(bench, "merge", worktree.name, "--yes")["release"]["number"])
+    assert psql(bench, "dev", columns) == "2"
+    bench.project.kitchen("release", "rollback", number, "-e", "dev", "--yes")
+    assert psql(bench, "dev", columns) == "1"
+    bench.project.kitchen("release", "apply", number, "-e", "dev", "--yes")
+    assert psql(bench, "dev", columns) == "2"
+    (worktree / "ON").write_text("1\n")
+    commit(bench, worktree)
+    bench.project.kitchen("merge", worktree.name, "--yes")
+    assert psql(bench, "dev", columns) == "2", "once"
+    bench.project.kitchen("release", "rollback", number, "-e", "dev", "--yes")
+    (folder / "add.sql").write_text("ALTER TABLE book ADD COLUMN note text DEFAULT 'mended';\n")
+    commit(bench, worktree)
+    bench.project.kitchen("merge", worktree.name, "--yes")
+    assert psql(bench, "dev", "SELECT note FROM book") == "mended"
+
+
 def test_rows_that_come_in_while_a_table_is_changed_are_not_lost(bench: Bench, worktree: Path) -> None:
     for standing in ("dev", "production"):
         psql(bench, standing, "CREATE TABLE stock AS SELECT 1 AS amount")

@@ -11,11 +11,13 @@ from uuid import UUID
 
 from psycopg2.extras import Json
 
-from kitchen.adapters.postgres.connection import PgSession
+from kitchen.adapters.postgres.connection import PgSession, translated
 from kitchen.domain.recipe import Severity
 from kitchen.domain.run import NodeRun, Run, RunState, TestResult
 from kitchen.errors import Conflict
 from kitchen.ports import Row
+
+_ASIDE = " (rolled back)"  # no kitchen's name contains a space
 
 _IDENTITY = re.compile(r"[0-9a-f][0-9a-f-]{0,35}")
 
@@ -137,6 +139,26 @@ class PgRuns:
             "INSERT INTO kitchen_control.once_done (kitchen, node, run) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
             [kitchen, node, str(run)],
         )
+
+    def set_once_aside(self, kitchen: str, commit: str) -> None:
+        """Forget, until ``bring_once_back``, the once-nodes that runs of a commit brought."""
+        self._rename_once(kitchen, f"{kitchen}{_ASIDE}", commit)
+
+    def bring_once_back(self, kitchen: str, commit: str) -> None:
+        """Record again what was set aside."""
+        self._rename_once(f"{kitchen}{_ASIDE}", kitchen, commit)
+
+    def _rename_once(self, old: str, new: str, commit: str) -> None:
+        for statement in (
+            "DELETE FROM kitchen_control.once_done AS o WHERE o.kitchen = %(new)s AND o.node IN ({moving})",
+            "UPDATE kitchen_control.once_done SET kitchen = %(new)s WHERE kitchen = %(old)s AND node IN ({moving})",
+        ):
+            with translated("recording migrations"), self._session.connection.cursor() as cursor:
+                moving = (
+                    "SELECT m.node FROM kitchen_control.once_done AS m JOIN kitchen_control.run AS r ON r.id = m.run "
+                    "WHERE m.kitchen = %(old)s AND r.commit = %(commit)s"
+                )
+                cursor.execute(statement.format(moving=moving), {"old": old, "new": new, "commit": commit})
 
     def _whole(self, run: Run) -> Run:
         nodes = self._session.query(
