@@ -49,6 +49,14 @@ def tables_meant(
     return tuple(dict.fromkeys(table for table in tables if places.must_hydrate(table)))
 
 
+def is_about_a_table(said: str) -> bool:
+    """Say whether the server's words are about writing a relation, and not about a function or a setting."""
+    return (
+        re.search(r"(permission denied for|must be owner of) (table|view|materialized|sequence|index)", said)
+        is not None
+    )
+
+
 def _bodies(session: Session, called: Iterable[str]) -> list[str]:
     folded = {name.lower() for name in called}
     if not folded:

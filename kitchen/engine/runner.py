@@ -29,8 +29,8 @@ class Outcome:
     tests: list[TestResult] = field(default_factory=list)
 
 
-class _Stopped(KitchenError):
-    """A test said no (or could not be asked) inside a node's own transaction."""
+class _Stopped(Exception):
+    """A test said no (or could not be asked) inside a node's own transaction, which is taken back."""
 
 
 def run_nodes(
@@ -90,7 +90,7 @@ def _attempt(execution: Execution, outcome: Outcome, planned: PlannedNode, attem
         rows = _work(execution, outcome, planned, log.append)
         ended = replace(begun, state=RunState.PASSED, rows=rows)
     except _Stopped as stopped:
-        ended = replace(begun, state=outcome.state, message=f"after it ran: {stopped.message}")
+        ended = replace(begun, state=outcome.state, message=f"after it ran: {stopped}")
     except KitchenError as wrong:
         if isinstance(wrong, Unavailable):
             execution.forget_session()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from kitchen.engine.compile import compile_reading
 from kitchen.engine.execution import Execution
-from kitchen.engine.fallback import tables_meant
+from kitchen.engine.fallback import is_about_a_table, tables_meant
 from kitchen.engine.plan import PlannedNode, shown
 from kitchen.engine.statements import quoted
 from kitchen.errors import KitchenError, NotPermitted
@@ -14,11 +14,12 @@ from kitchen.errors import KitchenError, NotPermitted
 Finish = Callable[[], None]
 
 
-class StatementFailed(KitchenError):
-    """A statement of a node failed; ``statements`` are those up to it, as the recipe has them."""
+class _BelowRefused(Exception):
+    """The server refused a statement; ``statements`` are those up to it, as the recipe has them."""
 
-    def __init__(self, message: str, *, statements: tuple[str, ...], hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, message: str, statements: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.message = message
         self.statements = statements
 
 
@@ -29,22 +30,18 @@ def run_sql(execution: Execution, planned: PlannedNode, *, timeout: float, finis
     """
     try:
         return _attempt(execution, planned, timeout, finish)
-    except StatementFailed as failed:
-        if not isinstance(failed.__cause__, NotPermitted):
-            raise
+    except _BelowRefused as refused:
         meant = tables_meant(
-            execution.session, failed.statements, failed.message, execution.plan.names, execution.places
+            execution.session, refused.statements, refused.message, execution.plan.names, execution.places
         )
         for table in meant:
             execution.hydrate(table, with_rows=True)
         if not meant:
-            raise _refused(execution, planned, failed) from failed
+            raise _not_permitted(execution, planned, refused) from refused
     try:
         return _attempt(execution, planned, timeout, finish)
-    except StatementFailed as failed:
-        if isinstance(failed.__cause__, NotPermitted):
-            raise _refused(execution, planned, failed) from failed
-        raise
+    except _BelowRefused as refused:
+        raise _not_permitted(execution, planned, refused) from refused
 
 
 def _attempt(execution: Execution, planned: PlannedNode, timeout: float, finish: Finish) -> int | None:
@@ -58,9 +55,11 @@ def _attempt(execution: Execution, planned: PlannedNode, timeout: float, finish:
                 count = session.execute(text)
             except KitchenError as wrong:
                 where = f"{shown(execution.plan.recipe, planned.node.source or '')}:{reading.statement.line}"
-                said = wrong.message.removeprefix("statement: ")
-                texts = tuple(earlier.statement.text for earlier in planned.readings[: position + 1])
-                raise StatementFailed(f"{where}: {said}", statements=texts, hint=wrong.hint) from wrong
+                said = f"{where}: {wrong.message.removeprefix('statement: ').partition(chr(10))[0]}"
+                if isinstance(wrong, NotPermitted):
+                    texts = tuple(earlier.statement.text for earlier in planned.readings[: position + 1])
+                    raise _BelowRefused(said, texts) from wrong
+                raise type(wrong)(said, hint=wrong.hint) from wrong
             rows = count if count >= 0 else rows
         finish()
     if any(reading.leaves_settings for reading in planned.readings):
@@ -68,10 +67,12 @@ def _attempt(execution: Execution, planned: PlannedNode, timeout: float, finish:
     return rows
 
 
-def _refused(execution: Execution, planned: PlannedNode, failed: StatementFailed) -> KitchenError:
+def _not_permitted(execution: Execution, planned: PlannedNode, refused: _BelowRefused) -> KitchenError:
+    if not is_about_a_table(refused.message):
+        return NotPermitted(refused.message)
     below = sorted(str(table) for table in planned.touches.reads if execution.places.must_hydrate(table))
     tables = " ".join(below) or "TABLE"
     return NotPermitted(
-        f"{failed.message}: something that the statement writes is not the kitchen's own",
+        f"{refused.message}: something that the statement writes is not the kitchen's own",
         hint=f"kitchen hydrate {tables} -k {execution.layer.kitchen.name}, or {planned.name}: {{writes: [...]}}",
     )

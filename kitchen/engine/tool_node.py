@@ -12,10 +12,6 @@ from kitchen.engine.plan import PlannedNode
 from kitchen.errors import KitchenError, Unavailable
 
 
-class ProgramFailed(KitchenError):
-    """A program did not end well."""
-
-
 def run_tool(execution: Execution, planned: PlannedNode, *, timeout: float, keep: Callable[[str], None]) -> None:
     """Run a node's program to its end; ``keep`` is given what it printed, also where it fails."""
     if planned.node.kind is NodeKind.CONTAINER:
@@ -45,11 +41,11 @@ def _run_program(execution: Execution, planned: PlannedNode, timeout: float, kee
         )
     keep(ended.log)
     if ended.timed_out:
-        raise ProgramFailed(f"was ended after its time limit of {timeout:g} s")
+        raise KitchenError(f"was ended after its time limit of {timeout:g} s")
     if ended.status:
         how = f"ended with status {ended.status}" if ended.status > 0 else f"was ended by signal {-ended.status}"
         last = ended.log.strip().splitlines()[-1:] or ["(it printed nothing)"]
-        raise ProgramFailed(f"{how}: {last[0][:300]}")
+        raise KitchenError(f"{how}: {last[0][:300]}")
 
 
 def _run_container(execution: Execution, planned: PlannedNode, timeout: float, keep: Callable[[str], None]) -> None:
@@ -66,4 +62,4 @@ def _run_container(execution: Execution, planned: PlannedNode, timeout: float, k
         )
     keep(execution.redact(output))
     if status:
-        raise ProgramFailed(f"the container ended with status {status}")
+        raise KitchenError(f"the container ended with status {status}")

@@ -116,13 +116,25 @@ def test_a_killed_runs_statement_is_ended_by_the_server(line: Line) -> None:
     assert line.run().state is RunState.PASSED  # nothing that was left stands in the way
 
 
-def test_a_server_that_ends_the_session_is_asked_again(line: Line) -> None:
+def test_a_node_whose_session_the_server_ended_runs_again_on_another(line: Line) -> None:
+    with line.superuser() as session:
+        session.execute("CREATE TABLE pantry_v1.open (i int); GRANT SELECT ON pantry_v1.open TO PUBLIC")
     line.recipe(
         "nodes:\n  a: {sql: a.sql, retries: 1}\n  b: {sql: b.sql, after: [a]}\n",
-        a_sql="SELECT pg_terminate_backend(pg_backend_pid())",
+        a_sql="SELECT pg_sleep(60) WHERE NOT EXISTS (SELECT FROM open)",
         b_sql="SELECT count(*) FROM customer",
     )
-    run = line.run()
-    assert run.state is RunState.ERRORED
-    assert [(node.node, node.attempt) for node in run.nodes] == [("a", 1), ("a", 2), ("b", 1)]
-    assert line.run(nodes=["b"]).state is RunState.PASSED
+    child = _elsewhere(line)
+    _until(lambda: bool(_busy(line)))
+    with line.superuser() as session:
+        session.execute("INSERT INTO pantry_v1.open VALUES (1)")
+        session.execute(f"SELECT pg_terminate_backend({_busy(line)[0][0]})")
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    run = line.control.runs.get(str(line.control.runs.all()[0].id))
+    assert run is not None
+    assert run.state is RunState.PASSED
+    assert [(node.node, node.attempt, node.state) for node in run.nodes] == [
+        ("a", 1, RunState.ERRORED), ("a", 2, RunState.PASSED), ("b", 1, RunState.PASSED),
+    ]  # fmt: skip
+    assert "server closed the connection unexpectedly (try: kitchen doctor)" in str(run.nodes[0].message)
