@@ -89,7 +89,7 @@ def outside_query(place: str, columns: Sequence[Masked]) -> tuple[str, tuple[Mas
     asked: list[Masked] = []
     parts: list[str] = []
     for masked in columns:
-        value = f"lower({quote(masked.column.name)}::text)"
+        value = f'lower({quote(masked.column.name)}::text COLLATE "C")'
         test = ranges.in_range(masked.decision, masked.column, value)
         if test is not None and not masked.column.is_array:
             parts.append(f"count(*) FILTER (WHERE {quote(masked.column.name)}::text <> '' AND NOT {test})")

@@ -37,8 +37,11 @@ _SHAPES = {
 
 
 def normal(value: str) -> str:
-    """Return a value as it is compared: in small letters, without spaces around it."""
-    return f"lower(btrim({value}::text))"
+    """Return a value as it is compared: in small letters, without spaces around it.
+
+    Our outputs are ASCII, so that the C collation tells as much as any other, several times faster.
+    """
+    return f'lower(btrim({value}::text) COLLATE "C")'
 
 
 def in_range(decision: Decision, column: SourceColumn, value: str) -> str | None:
