@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint types arch check clean lock
+.PHONY: help setup demo test faults bench lint types arch check clean lock
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -22,6 +22,9 @@ demo: $(READY) ## set up and run the tour in DIR (demo, unless told)
 
 test: $(READY) ## set up and pass the tests (KITCHEN_REQUIRE=postgres15: fail where it would skip)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --ignore tests/benchmarks tests
+
+faults: $(READY) ## every crash, race and outage instead of a part of them (many minutes)
+	KITCHEN_FAULTS=all $(BIN)/python -m pytest tests/faults
 
 bench: $(READY) ## measure the budgets of the design
 	$(BIN)/python -m pytest tests/benchmarks -s
