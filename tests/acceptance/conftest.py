@@ -13,6 +13,7 @@ import pytest
 from kitchen.adapters.embedded.postgres import EmbeddedPostgres
 from kitchen.adapters.postgres.connection import PgSession, connect
 from kitchen.adapters.secret_file import FileSecretStore
+from tests.acceptance.external import Place, places
 from tests.conftest import _home
 from tests.support import Project
 
@@ -92,3 +93,10 @@ def pagila() -> Path | None:
     """Return the real database beside the repository, if it is there."""
     found = Path(__file__).resolve().parents[3] / "shared" / "data" / "pagila.sql"
     return found if found.exists() else None
+
+
+@pytest.fixture(params=["postgres15", "postgres18"])
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    """Return a place for production on each kind of server in turn."""
+    with places(request.getfixturevalue(request.param)) as found:
+        yield found[0]

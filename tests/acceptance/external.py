@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from kitchen.adapters.postgres.connection import PgSession, connect
 from kitchen.domain.connection import Credentials
@@ -22,6 +25,39 @@ CREATE TABLE orders (
 INSERT INTO customer SELECT n, 'Person Number' || n, 'person' || n || '@real.example',
     CASE n % 2 WHEN 0 THEN 'even' ELSE 'odd' END FROM generate_series(1, 200) AS n;
 INSERT INTO orders (customer_id, paid) SELECT 1 + n % 200, n FROM generate_series(1, 2000) AS n;
+"""
+DEV = "parent: production\nbranch: dev\nwarehouse: {warehouse}\ndata: {{from: production, masking: masking.yaml}}\n"
+PRODUCTION = "branch: main\nwarehouse: {warehouse}\ngates: {{approvals: 0}}\n"
+RECIPE = """
+description: What each segment pays
+nodes:
+  segment_paid: {sql: segment_paid.sql}
+tests:
+  segment_paid:
+    after:
+      - unique: {table: segment_paid, columns: [segment]}
+"""
+NODE = """
+DROP TABLE IF EXISTS segment_paid;
+CREATE TABLE segment_paid AS
+SELECT segment, sum(paid) AS paid FROM orders JOIN customer USING (customer_id) GROUP BY segment;
+"""
+MASKING = """
+tables:
+  customer:
+    customer_id: {mask: keep, why: surrogate key}
+    full_name: {mask: full_name, subject: customer_id}
+    email: {mask: email, subject: customer_id}
+    segment: {mask: keep, why: two of them}
+  orders:
+    order_id: {mask: keep, why: surrogate key}
+    customer_id: {mask: keep, why: surrogate key}
+    paid: {mask: keep, why: says nothing about anybody}
+"""
+SUMS = """
+  segment_paid:
+    segment: {mask: keep, why: two of them}
+    paid: {mask: keep, why: sums}
 """
 _NUMBERS = count(1)
 
@@ -105,3 +141,104 @@ def person(place: Place, name: str, *, options: str = "LOGIN") -> Credentials:
     with place.look() as session:
         session.execute(f"CREATE ROLE \"{name}\" {options} PASSWORD 'of-somebody-else'")
     return place.administrator.named(user=name, password=Secret("of-somebody-else"))
+
+
+def declare(project: Project, production: Place, dev: Place | None) -> None:
+    """Write the environments' files; without a place, dev is embedded."""
+    folder = project.root / "environments"
+    (folder / "production.yaml").write_text(PRODUCTION.format(warehouse=production.warehouse()))
+    embedded = '{"kind": "embedded"}'
+    (folder / "dev.yaml").write_text(DEV.format(warehouse=dev.warehouse() if dev is not None else embedded))
+    (folder / "masking.yaml").write_text("tables: {}\n")
+    shutil.rmtree(project.root / "recipes")
+    (project.root / "recipes").mkdir()
+    project.commit("somebody else's servers")
+    project.git("branch", "-f", "dev", "main")
+
+
+def install(project: Project, name: str, place: Place, folder: Path) -> dict[str, object]:
+    """Install an environment as the server's administrator and return what was said."""
+    as_administrator(project, place.administrator, folder)
+    answer = json.loads(project.kitchen("environment", "install", name, "--json").stdout)
+    nobody(project)
+    assert isinstance(answer, dict)
+    return answer
+
+
+def examined(project: Project, name: str, expect: int = 0) -> dict[str, dict[str, str]]:
+    """Return what the doctor finds of one environment, by part."""
+    answer = json.loads(project.kitchen("doctor", name, "--json", expect=expect).stdout)
+    return {finding["part"]: finding for finding in answer["findings"] if finding["environment"] == name}
+
+
+def fill(project: Project, masking: str = MASKING) -> None:
+    """Decide every column and fill the pantry."""
+    (project.root / "environments" / "masking.yaml").write_text(masking)
+    project.commit("decide every column")
+    project.git("branch", "-f", "dev", "main")
+    project.kitchen("pantry", "refresh", "--yes")
+
+
+def develop(project: Project, node: str = NODE, recipe_file: str = RECIPE) -> Path:
+    """Make a kitchen and run a new recipe in it."""
+    project.kitchen("create", "paid")
+    worktree = project.root / ".kitchen" / "worktrees" / "paid"
+    recipe = worktree / "recipes" / "payments"
+    recipe.mkdir(parents=True)
+    (recipe / "recipe.yaml").write_text(recipe_file)
+    (recipe / "segment_paid.sql").write_text(node)
+    project.kitchen("run", "payments", cwd=worktree)
+    project.git("-C", str(worktree), "add", "-A")
+    project.git("-C", str(worktree), "commit", "-q", "-m", "What each segment pays")
+    return worktree
+
+
+def psql(project: Project, kitchen: str, statement: str, expect: int = 0) -> str:
+    """Run a statement inside a kitchen and return what psql prints."""
+    command = ("psql", "-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-c", statement)
+    return project.kitchen("enter", kitchen, "--", *command, expect=expect).stdout.strip()
+
+
+def login_of(project: Project, kitchen: str, place: Place) -> Credentials:
+    """Return a standing kitchen's login, tried on some place."""
+    secret = json.loads(
+        project.kitchen("secret", "get", f"kitchens/{kitchen}", "-e", kitchen, "--reveal", "--json").stdout
+    )["values"]
+    return place.administrator.named(user=secret["user"], password=Secret(secret["password"]))
+
+
+def provisioner_of(project: Project, environment: str) -> dict[str, Any]:
+    """Return user and password of an environment's provisioner."""
+    told = project.kitchen("secret", "get", "provisioner", "-e", environment, "--reveal", "--json").stdout
+    values = json.loads(told)["values"]
+    return {"user": values["user"], "password": Secret(values["password"])}
+
+
+def tables(place: Place, schema: str) -> set[str]:
+    """Return the tables of a schema."""
+    with place.look() as session:
+        return {row[0] for row in session.query("SELECT tablename FROM pg_tables WHERE schemaname = %s", [schema])}
+
+
+def catalogue(place: Place) -> dict[str, object]:
+    """Return every right on the server and in the database."""
+    queries = {
+        "roles": "SELECT rolname, rolsuper, rolcreaterole, rolcanlogin FROM pg_roles ORDER BY 1",
+        "members": "SELECT roleid::regrole::text, member::regrole::text FROM pg_auth_members ORDER BY 1, 2",
+        "schemas": "SELECT nspname, nspacl::text FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY 1",
+        "tables": "SELECT oid::regclass::text, relacl::text FROM pg_class WHERE oid >= 16384 ORDER BY 1",
+        "database": "SELECT datacl::text FROM pg_database WHERE datname = current_database()",
+        "defaults": "SELECT defaclrole::regrole::text, defaclacl::text FROM pg_default_acl ORDER BY 1, 2",
+    }
+    with place.look() as session:
+        return {what: session.query(query) for what, query in queries.items()}
+
+
+def run_script(place: Place, script: str) -> None:
+    """Run a script as the administrator does who was sent it."""
+    login = place.administrator
+    environ = {"PGHOST": login.host, "PGPORT": str(login.port), "PGUSER": login.user, "PGDATABASE": "postgres",
+               "PGPASSWORD": login.password.reveal(), "PGSSLMODE": "disable"}  # fmt: skip
+    command = [str(place.server.bin_dir / "psql"), "-X", "-q"]
+    answer = subprocess.run(command, env=environ, input=script, text=True, capture_output=True, timeout=60, check=False)
+    assert answer.returncode == 0, answer.stderr

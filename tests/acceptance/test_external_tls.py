@@ -15,8 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from kitchen.adapters.postgres.connection import PgSession, connect
-from tests.acceptance.external import Place, as_administrator, nobody, places
-from tests.acceptance.test_external_warehouses import declare, examined, psql
+from tests.acceptance.external import Place, as_administrator, declare, examined, nobody, places, psql
 from tests.support import Project, Server
 
 
