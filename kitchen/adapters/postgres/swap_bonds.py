@@ -1,4 +1,4 @@
-"""What binds relations by number and would stay on the replaced ones: foreign keys, views, functions, policies."""
+"""What binds relations by number and would stay on the replaced ones: views, functions, policies."""
 
 from __future__ import annotations
 
@@ -11,21 +11,6 @@ from kitchen.adapters.postgres.swap_read import Found
 from kitchen.domain.layout import TableName
 from kitchen.errors import Refused
 from kitchen.ports import Row
-
-_FOREIGN_KEYS = """
-SELECT k.conname, k.conrelid::bigint, n.nspname, c.relname, c.relkind = 'p', k.confrelid::bigint, fn.nspname,
-       fc.relname, pg_get_constraintdef(k.oid),
-       ARRAY(SELECT a.attname FROM unnest(k.conkey) WITH ORDINALITY AS u (n, i)
-             JOIN pg_attribute AS a ON (a.attrelid, a.attnum) = (k.conrelid, u.n) ORDER BY u.i)::text[],
-       ARRAY(SELECT a.attname FROM unnest(k.confkey) WITH ORDINALITY AS u (n, i)
-             JOIN pg_attribute AS a ON (a.attrelid, a.attnum) = (k.confrelid, u.n) ORDER BY u.i)::text[]
-FROM pg_constraint AS k
-JOIN pg_class AS c ON c.oid = k.conrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
-JOIN pg_class AS fc ON fc.oid = k.confrelid JOIN pg_namespace AS fn ON fn.oid = fc.relnamespace
-WHERE k.contype = 'f' AND k.conparentid = 0
-  AND (k.conrelid = ANY (%(oids)s::oid[]) OR k.confrelid = ANY (%(oids)s::oid[]))
-ORDER BY k.oid
-"""
 
 _VIEWS = """
 SELECT DISTINCT v.oid::bigint, n.nspname, v.relname, v.relkind::text, pg_get_userbyid(v.relowner),
@@ -150,46 +135,6 @@ _BODIES_UNCHECKED = "SET LOCAL check_function_bodies = off"
 
 
 @dataclass(frozen=True, slots=True)
-class ForeignKey:
-    """One foreign key as it stands before anything moves."""
-
-    name: str
-    table: int
-    table_name: TableName
-    partitioned: bool
-    to: int
-    to_name: TableName
-    definition: str
-    columns: tuple[str, ...]
-    to_columns: tuple[str, ...]
-
-    @property
-    def was_valid(self) -> bool:
-        """Say whether the server vouches for it now."""
-        return not self.definition.endswith(" NOT VALID")
-
-    def strays(self, table: TableName, to: TableName) -> str:
-        """Return the query that counts rows which would refer to nothing, up to a thousand."""
-        filled = " AND ".join(f"a.{quote(column)} IS NOT NULL" for column in self.columns)
-        pairs = zip(self.columns, self.to_columns, strict=True)
-        met = " AND ".join(f"b.{quote(other)} = a.{quote(column)}" for column, other in pairs)
-        return (
-            f"SELECT count(*) FROM (SELECT FROM {qualified(table)} AS a WHERE {filled} "
-            f"AND NOT EXISTS (SELECT FROM {qualified(to)} AS b WHERE {met}) LIMIT 1000) AS strays"
-        )
-
-    def drop(self) -> str:
-        """Return what drops it."""
-        return f"ALTER TABLE {qualified(self.table_name)} DROP CONSTRAINT {quote(self.name)}"
-
-    def add(self, table: TableName, *, unvalidated: bool) -> str:
-        """Return what makes it again, to be validated later where the server can."""
-        definition = self.definition.removesuffix(" NOT VALID")
-        later = " NOT VALID" if unvalidated else ""
-        return f"ALTER TABLE {qualified(table)} ADD CONSTRAINT {quote(self.name)} {definition}{later}"
-
-
-@dataclass(frozen=True, slots=True)
 class View:
     """A view or materialised view that reads what leaves."""
 
@@ -221,25 +166,6 @@ class View:
 
     def _with(self) -> str:
         return f" WITH ({self.options})" if self.options else ""
-
-
-def foreign_keys(session: PgSession, oids: Sequence[int]) -> tuple[ForeignKey, ...]:
-    """Return the foreign keys from and to relations."""
-    rows = _rows(session, _FOREIGN_KEYS, {"oids": list(oids)})
-    return tuple(
-        ForeignKey(
-            name,
-            table,
-            TableName(schema, own),
-            partitioned,
-            to,
-            TableName(other, its),
-            text,
-            tuple(columns),
-            tuple(others),
-        )
-        for name, table, schema, own, partitioned, to, other, its, text, columns, others in rows
-    )
 
 
 def views_on(session: PgSession, oids: Sequence[int]) -> tuple[View, ...]:

@@ -9,6 +9,7 @@ from kitchen.adapters.postgres import swap_bonds as bonds
 from kitchen.adapters.postgres.connection import PgSession
 from kitchen.adapters.postgres.structure_text import literal, qualified, quote
 from kitchen.adapters.postgres.swap_carry import Grant, Heir, beforehand, grant_statements, left_out, under_locks
+from kitchen.adapters.postgres.swap_keys import key_changes
 from kitchen.adapters.postgres.swap_read import Found, Key, found_by_name, found_in, properties_of
 from kitchen.domain.layout import TableName
 from kitchen.errors import Conflict, NotFound, Refused
@@ -89,19 +90,18 @@ def plan_swap(session: PgSession, publication: Publication) -> SwapPlan:
         session, {found.oid: found.name for found, _ in arriving}, [sequence.oid for sequence, _ in merged]
     )
     heirs = _heirs(session, publication, arriving, leaving)
-    dropped, added, others, unkept, strays = _foreign_keys(session, publication, heirs, leaving)
+    keys = key_changes(session, publication, heirs, leaving)
     unmade, remade = bonds.bound_again(session, out, publication.untouched)
     again = (*_views_again(session, publication, out, incoming), *remade)
     archives = publication.archives
     statistics, owned = _statistics(session, archives, leaving, heirs)
+    moving = (*leaving.values(), *(found for found, _ in arriving))
     return SwapPlan(
         heirs=heirs, leaving=tuple(leaving.values()), archives=archives,
-        lock=tuple(sorted(
-            {f.name for f in (*leaving.values(), *(found for found, _ in arriving)) if f.kind in "rp"} | others, key=str
-        )),
+        lock=tuple(sorted({f.name for f in moving if f.kind in "rp"} | keys.others, key=str)),
         first=(*(text for heir in heirs for text in beforehand(heir)), *owned),
         moves=(
-            *dropped, *unmade,
+            *keys.drop, *unmade,
             *(_moved(found, archives[found.name.schema]) for found in leaving.values()),
             *(_moved(found, final.schema) for found, final in arriving),
             *statistics,
@@ -110,11 +110,11 @@ def plan_swap(session: PgSession, publication: Publication) -> SwapPlan:
             *_repointed(session, arriving, merged),
             *(text for heir in heirs for text in under_locks(heir, _archived(heir.final, archives))),
             *(text for view in rebuilt for text in _rebuilt(session, view)),
-            *added, *again,
+            *keys.add, *again,
         ),
         exchanged=_exchanged(arriving, leaving, rebuilt),
-        said=(*(text for heir in heirs for text in left_out(heir)), *unkept),
-        strays=tuple(strays),
+        said=(*(text for heir in heirs for text in left_out(heir)), *keys.unkept),
+        strays=tuple(keys.strays),
     )  # fmt: skip
 
 
@@ -228,56 +228,6 @@ def _default_privileges(session: PgSession, owner: str) -> dict[tuple[str, bool]
         for (schema, kind), grants in found.items()
         if schema is not None
     }
-
-
-def _foreign_keys(
-    session: PgSession, publication: Publication, heirs: Sequence[Heir], leaving: Mapping[TableName, Found]
-) -> tuple[list[str], list[str], set[TableName], list[str], list[tuple[str, str]]]:
-    """Return what drops and what makes foreign keys, the other tables that this locks, what cannot be kept, checks."""
-    out, new = {f.oid: name for name, f in leaving.items()}, {heir.relation.oid: heir for heir in heirs}
-    by_name = {heir.final: heir for heir in heirs}
-    keys = bonds.foreign_keys(session, [*out, *new])
-    own = {(key.table, key.name) for key in keys if key.table in new and key.to in new}
-    at_home = set(publication.archives)
-    drop, add, others, unkept, strays = [], [], set[TableName](), [], []
-    for key in keys:
-        if key.table in out:
-            heir = by_name.get(out[key.table])
-            if key.to not in out:
-                drop.append(key.drop())
-                others.add(key.to_name)
-            if heir is None or (heir.relation.oid, key.name) in own:
-                continue
-            gone = key.to in out and out[key.to] not in by_name
-            if gone or not set(key.columns) <= heir.columns:
-                unkept.append(
-                    f"{heir.final}: the foreign key {key.name}, whose {'table' if gone else 'column'} is gone"
-                )
-                continue
-            add.append(key.add(heir.final, unvalidated=not key.partitioned))
-            to = by_name[out[key.to]].relation.name if key.to in out else key.to_name
-            if key.was_valid:
-                strays.append((key.strays(heir.relation.name, to), f"{key.name} of {heir.final}"))
-        elif key.to in out and key.table not in new:
-            drop.append(key.drop())
-            others.add(key.table_name)
-            if key.table_name.schema in publication.untouched:
-                continue
-            if out[key.to] not in by_name:
-                raise Refused(
-                    f"{out[key.to]} would be dropped, but the foreign key {key.name} of {key.table_name} refers to it",
-                    hint="drop the foreign key in a node first",
-                )
-            add.append(key.add(key.table_name, unvalidated=not key.partitioned))
-            if key.was_valid:
-                to = by_name[out[key.to]].relation.name
-                strays.append((key.strays(key.table_name, to), f"{key.name} of {key.table_name}"))
-        elif (key.table in new) != (key.to in new) and not (
-            key.table in new and key.to_name.schema in at_home and key.to not in out
-        ):
-            drop.append(key.drop())
-            others.add(key.to_name if key.table in new else key.table_name)
-    return drop, add, others, unkept, strays
 
 
 def _views_again(
