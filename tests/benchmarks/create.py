@@ -47,6 +47,19 @@ def _timed(project: Project, name: str) -> float:
     return taken
 
 
+def measure(sizes: list[int], times: int) -> dict[int, list[float]]:
+    """Return the seconds of each ``kitchen create`` by the number of rows in the pantry."""
+    with ExitStack() as stack:
+        projects = {rows: _filled(stack.enter_context(opened("production", "dev")), rows) for rows in sizes}
+        taken: dict[int, list[float]] = {rows: [] for rows in sizes}
+        for number in range(times + 1):
+            for rows, project in projects.items():
+                seconds = _timed(project, f"bench{number}")
+                if number:  # the first finds cold caches
+                    taken[rows].append(seconds)
+    return taken
+
+
 def main() -> None:
     """Measure and print one JSON document."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -54,14 +67,7 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=15)
     told = parser.parse_args()
     sizes = told.rows or [2_000, 200_000]
-    with ExitStack() as stack:
-        projects = {rows: _filled(stack.enter_context(opened("production", "dev")), rows) for rows in sizes}
-        times: dict[int, list[float]] = {rows: [] for rows in sizes}
-        for number in range(told.times + 1):
-            for rows, project in projects.items():
-                taken = _timed(project, f"bench{number}")
-                if number:  # the first finds cold caches
-                    times[rows].append(taken)
+    times = measure(sizes, told.times)
     found = [
         {"rows": rows, "megabytes": rows * 500 // 1_000_000, "median": round(statistics.median(taken), 3),
          "fastest": round(min(taken), 3)}
