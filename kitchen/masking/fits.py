@@ -129,6 +129,12 @@ def _constant(column: SourceColumn, value: str) -> str | None:
     return None
 
 
+def counted(policy: Policy, table: SourceTable) -> bool:
+    """Say whether the check must know how many different values columns of a table have."""
+    decided = [policy.decided(table.name, column.name) for column in table.columns]
+    return any(d is not None and d.decision.subject is None and d.decision.mask in _DETERMINISTIC for d in decided)
+
+
 def _tiny(column: SourceColumn, decision: Decision, evidence: Evidence) -> str | None:
     if decision.subject is not None or decision.mask not in _DETERMINISTIC:
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from kitchen.domain.catalogue import SourceColumn, SourceTable
 from kitchen.domain.layout import TableName
@@ -37,46 +36,27 @@ def masked_columns(policy: Policy, table: SourceTable) -> tuple[Masked, ...]:
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
-class Prescan:
-    """One look at a table of production: who bears an entry of our pools, and what looks like our outputs."""
+def inside_query(source: str, columns: Sequence[Masked]) -> tuple[str, tuple[Masked, ...]] | None:
+    """Return SQL that counts, for each column of production, values that look like our outputs.
 
-    sql: str
-    pooled: tuple[Masked, ...]
-    shaped: tuple[Masked, ...]
-
-    def read(self, row: Sequence[Any]) -> tuple[Mapping[str, frozenset[str]], tuple[Masked, ...]]:
-        """Return, from the query's one row, entries taken by pool, and the columns with values in their range."""
-        taken: dict[str, frozenset[str]] = {}
-        suspects: list[Masked] = []
-        for masked, entries in zip(self.pooled, row, strict=False):
-            name = ranges.POOL_OF[masked.decision.mask]
-            taken[name] = taken.get(name, frozenset()) | frozenset(entries or ())
-            suspects += [masked] if entries else []
-        counts = row[len(self.pooled) :]
-        suspects += [masked for masked, count in zip(self.shaped, counts, strict=True) if count]
-        return taken, tuple(suspects)
-
-
-def prescan(source: str, columns: Sequence[Masked]) -> Prescan | None:
-    """Return how production is looked at before anything is copied."""
-    pooled: list[Masked] = []
-    shaped: list[Masked] = []
-    hits: list[str] = []
-    counts: list[str] = []
+    Counts alone, so that the server may share the work among parallel workers.
+    """
+    asked: list[Masked] = []
+    parts: list[str] = []
     for masked in columns:
-        value = ranges.normal(quote(masked.column.name))
-        test = ranges.in_range(masked.decision, masked.column, value)
-        if test is None or masked.column.is_array:
-            continue
-        if masked.decision.mask in ranges.POOL_OF:
-            pooled.append(masked)
-            hits.append(f"array_agg(DISTINCT {value}) FILTER (WHERE {test})")
-        else:
-            shaped.append(masked)
-            counts.append(f"count(*) FILTER (WHERE {test})")
-    asked = ", ".join([*hits, *counts])
-    return Prescan(f"SELECT {asked} FROM {source}", tuple(pooled), tuple(shaped)) if asked else None
+        test = ranges.in_range(masked.decision, masked.column, ranges.normal(quote(masked.column.name)))
+        if test is not None and not masked.column.is_array:
+            asked.append(masked)
+            parts.append(f"count(*) FILTER (WHERE {test})")
+    return (f"SELECT {', '.join(parts)} FROM {source}", tuple(asked)) if parts else None
+
+
+def taken_query(source: str, masked: Masked) -> tuple[str, str] | None:
+    """Return the pool of a column's mask, and SQL for its entries that production bears in the column."""
+    name = ranges.POOL_OF.get(masked.decision.mask)
+    value = ranges.normal(quote(masked.column.name))
+    test = ranges.in_range(masked.decision, masked.column, value)
+    return (name, f"SELECT DISTINCT {value} FROM {source} WHERE {test}") if name is not None and test else None
 
 
 def count_query(source: str) -> str:

@@ -9,6 +9,7 @@ from kitchen.domain.catalogue import Catalogue, Evidences
 from kitchen.domain.masking import Decision, MaskKind, Policy
 from kitchen.errors import Refused
 from kitchen.masking.check import Finding, check
+from kitchen.masking.fits import counted
 from kitchen.ports import PantryVersion, Snapshot, Source
 
 _SHOWN = 20
@@ -44,7 +45,7 @@ def examine(
 ) -> Examined:
     """Return the live columns with everything that is wrong about their decisions."""
     catalogue = snapshot.catalogue()
-    evidences = snapshot.evidence(catalogue)
+    evidences = snapshot.evidence(catalogue, [table.name for table in catalogue.tables if counted(policy, table)])
     findings = check(policy, catalogue, evidences, known_types=known_types(newest), allow_proposed=allow_proposed)
     return Examined(catalogue, evidences, findings)
 

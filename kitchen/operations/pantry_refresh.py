@@ -84,6 +84,9 @@ def refresh(services: Services, wish: Refresh, *, say: Say) -> int:
 
     Raises Refused where the policy does not cover the source or a leak check fails; the old version stands.
     """
+    data = services.environment.data
+    if data is not None and data.sample is not None:  # a sample that is silently whole would surprise somebody
+        raise Refused("data: sample: is not there yet: a pantry holds all rows", hint="use `where` in masking.yaml")
     finish_interrupted(services, say=say)
     services.standing()  # an environment that is not set up is said before anything is read
     version = services.control.pantries.begin({"source": wish.source_name, "policy": wish.policy.digest})

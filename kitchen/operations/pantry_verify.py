@@ -196,11 +196,15 @@ def look_at_production(
     taken: list[Mapping[str, frozenset[str]]] = []
     suspects: dict[TableName, tuple[leaks.Masked, ...]] = {}
     for table in catalogue.tables:
-        asked = leaks.prescan(leaks.source_of(table, policy), leaks.masked_columns(policy, table))
+        source = leaks.source_of(table, policy)
+        asked = leaks.inside_query(source, leaks.masked_columns(policy, table))
         if asked is None or leaks.without_rows(policy, table):
             continue
-        found, suspects[table.name] = asked.read(snapshot.query(asked.sql)[0])
-        taken.append(found)
+        counts = snapshot.query(asked[0])[0]
+        suspects[table.name] = tuple(masked for masked, count in zip(asked[1], counts, strict=True) if count)
+        for masked in suspects[table.name]:
+            if (query := leaks.taken_query(source, masked)) is not None:
+                taken.append({query[0]: frozenset(row[0] for row in snapshot.query(query[1]))})
     return leaks.merged(taken), suspects
 
 
