@@ -76,7 +76,7 @@ def install(*, name: str, user: str | None, printed: bool, dry_run: bool, new_pa
         looks = administrator or _provisioner(services)
         if dry_run and looks is None:
             raise InvalidInput("nobody can look at the server", hint=f"kitchen environment install {name} --print")
-        installation = review(services, looks, say=say, new_password=new_password and printed)
+        installation = review(services, looks, say=say, new_password=new_password, keep=printed)
         _print(installation, as_sql=printed, as_json=as_json)
         return
     if administrator is None:

@@ -34,9 +34,10 @@ def administrator_login(environment: Environment, user: str, password: Secret) -
 
 
 def review(
-    services: Services, administrator: Credentials | None, *, say: Say, new_password: bool = False
+    services: Services, administrator: Credentials | None, *, say: Say, new_password: bool = False, keep: bool = True
 ) -> Installation:
-    """Return what an administrator would have to do; the server is left as it is, and the password is in the store.
+    """Return what an administrator would have to do; the server is left as it is, and with ``keep`` the password that
+    the actions speak of is in the secret store.
 
     Without an administrator (or the provisioner, where it is there already) nobody looks at the server.
     Raises Conflict where the role is there and its password is not here, unless a new one is wanted.
@@ -51,7 +52,7 @@ def review(
         user, Secret(password), takes_over=known is not None or new_password
     )
     made = {**kept, "user": user, "password": password}
-    if made != kept:
+    if keep and made != kept:
         secrets.write(PROVISIONER_PATH, made, create_only=not kept)
         say(f"the password of {user} is in the secret store of {environment.name}, path {PROVISIONER_PATH}")
     return installation

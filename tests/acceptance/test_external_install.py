@@ -189,6 +189,13 @@ def test_production_of_a_superuser_is_read_and_never_taken(project: Project, pla
 def test_the_printed_script_does_the_same(project: Project, place: Place, tmp_path: Path) -> None:
     """One person prints, without any right on the server; an administrator runs it; ``up`` does the rest."""
     declare(project, place, None)
+    assert "nobody can look" in project.kitchen("environment", "install", "production", "--dry-run", expect=2).stderr
+    as_administrator(project, place.administrator, tmp_path)
+    said = project.kitchen("environment", "install", "production", "--dry-run").stdout
+    nobody(project)
+    assert f"the database {place.database}" in said
+    assert not [role for role in place.roles() if role.startswith("kitchen__production")]
+    project.kitchen("secret", "get", "provisioner", "-e", "production", expect=3)
     printed = project.kitchen("environment", "install", "production", "--print")
     password = project.kitchen("secret", "get", "provisioner", "password", "--reveal", "-e", "production").stdout
     assert password.strip() not in printed.stdout + printed.stderr
