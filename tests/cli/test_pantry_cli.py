@@ -1,0 +1,71 @@
+"""``kitchen pantry`` as people type it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.support import Project
+
+SQL = """
+CREATE TABLE public.person (id int PRIMARY KEY, last_name text NOT NULL, email text UNIQUE, joined date);
+INSERT INTO public.person SELECT n, 'Family' || n, 'p' || n || '@mail.example', '2020-01-01'
+FROM generate_series(1, 50) n;
+"""
+
+
+@pytest.fixture
+def people(project: Project) -> Project:
+    """Return a project with people in production and no policy."""
+    (project.root / "environments" / "masking.yaml").unlink()
+    project.kitchen("up")
+    project.kitchen("enter", "production", "--", "psql", "-q", "-v", "ON_ERROR_STOP=1", "-c", SQL)
+    return project
+
+
+def test_scan_check_refresh_list_show_verify(people: Project) -> None:
+    missing = people.kitchen("pantry", "check", expect=3)
+    assert "kitchen pantry scan --write" in missing.stderr
+    printed = people.kitchen("pantry", "scan")
+    assert "email: {mask: email, subject: id, proposed: true}" in printed.stdout
+    assert not (people.root / "environments" / "masking.yaml").exists()
+    people.kitchen("pantry", "scan", "--write")
+    assert people.kitchen("pantry", "scan").stderr.strip().endswith("every column is decided")
+
+    listed = json.loads(people.kitchen("pantry", "check", "--list", "--json").stdout)
+    assert listed["ok"] is True
+    assert {c["column"]: c["decision"] for c in listed["columns"]}["joined"] == "keep"
+
+    planned = people.kitchen("pantry", "refresh", "--dry-run")
+    assert len(planned.stdout.splitlines()) == 3
+    assert json.loads(people.kitchen("pantry", "list", "--json").stdout) == []
+
+    made = json.loads(people.kitchen("pantry", "refresh", "--json").stdout)
+    assert made["version"] == 1
+    assert made["rows"] == {"public.person": 50}
+    assert all(check["passed"] for check in made["checks"])
+    shown = json.loads(people.kitchen("pantry", "show", "--json").stdout)
+    assert shown["key_id"] == made["key_id"]
+    assert shown["policy"]["file"] == "environments/masking.yaml"
+    assert json.loads(people.kitchen("pantry", "verify", "--json").stdout)["passed"] is True
+    people.kitchen("pantry", "show", "7", expect=3)
+
+    seen = people.kitchen("enter", "dev", "--", "psql", "-At", "-c", "SELECT count(*), min(email) FROM person")
+    count, _, email = seen.stdout.strip().partition("|")
+    assert count == "50"
+    assert email.endswith("@example.invalid")
+    denied = people.kitchen("enter", "dev", "--", "psql", "-c", "DELETE FROM person", expect=1)
+    assert "permission denied" in denied.stderr
+
+    people.kitchen("enter", "production", "--", "psql", "-c", "ALTER TABLE public.person ADD COLUMN nick text")
+    refused = people.kitchen("pantry", "refresh", expect=5)
+    assert "public.person.nick: text is undecided: the column is new" in refused.stderr
+    versions = json.loads(people.kitchen("pantry", "list", "--json").stdout)
+    assert [(v["version"], v["state"], v["kitchens"]) for v in versions] == [(1, "ready", ["dev"])]
+
+    policy = people.root / "environments" / "masking.yaml"
+    policy.write_text(policy.read_text().replace("mask: email", "mask: emial"))
+    wrong = people.kitchen("pantry", "check", expect=2)
+    assert "environments/masking.yaml:" in wrong.stderr
+    assert "email" in wrong.stderr
