@@ -1,4 +1,4 @@
-"""recipe: list, show, check."""
+"""recipe: list, show, check, graph, find."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from kitchen.domain.recipe import Recipe
 
 
-@click.group("recipe", short_help="list, show and check recipes")
+@click.group("recipe", short_help="list, show, check and find recipes")
 def recipe_command() -> None:
-    """List, show and check recipes."""
+    """List, show, check and find recipes."""
 
 
 @recipe_command.command("list")
@@ -126,6 +126,54 @@ def check_command(recipes: tuple[str, ...], kitchen: str | None, environment: st
         for warning in plans[name].warnings if name in plans else ():
             output.warn(warning)
         output.done(f"{name}: {len(kept.nodes)} nodes")
+
+
+@recipe_command.command("graph")
+@click.argument("recipe", metavar="RECIPE")
+@kitchen_option
+@environment_option
+def graph_command(recipe: str, kitchen: str | None, environment: str | None) -> None:
+    """Print the nodes of RECIPE as a Mermaid flow chart, each arrow with its reason."""
+    from kitchen.files.recipe import read_recipe
+    from kitchen.operations.run import plan_recipe
+
+    app = current_app()
+    with _root(app, kitchen, environment) as root:
+        read = read_recipe(root, recipe)
+    plan = plan_recipe(*_kitchen(app, kitchen, environment), read)
+    output.emit("flowchart TD")
+    for node in plan.nodes:
+        output.emit(f"  {node.name}[{node.name}]")
+        for earlier, why in node.follows.items():
+            output.emit(f'  {earlier} -->|"{why}"| {node.name}')
+
+
+@recipe_command.command("find")
+@click.argument("text")
+@kitchen_option
+@environment_option
+@json_option
+def find_command(text: str, kitchen: str | None, environment: str | None, as_json: bool) -> None:
+    """Find TEXT in the files of recipes, upper and lower case alike."""
+    from kitchen.files.recipe import list_recipes, read_recipe
+
+    app = current_app()
+    with _root(app, kitchen, environment) as root:
+        recipes = [read_recipe(root, name) for name in list_recipes(root)]
+    found = [
+        {"recipe": recipe.name, "file": path, "line": number, "text": line.strip()}
+        for recipe in recipes
+        for path, source in recipe.sources.items()
+        for number, line in enumerate(source.splitlines(), start=1)
+        if text.casefold() in line.casefold()
+    ]
+    if as_json:
+        output.emit_json(found)
+        return
+    for one in found:
+        output.emit(f"recipes/{one['recipe']}/{one['file']}:{one['line']}: {one['text']}")
+    if not found:
+        raise NotFound(f"no recipe says {text[:60]!a}", hint="kitchen recipe list")
 
 
 @contextmanager

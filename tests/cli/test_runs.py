@@ -62,6 +62,9 @@ def test_a_day_with_recipes(project: Project) -> None:
     assert shown["nodes"][1]["after"] == {"numbers": "reads public.numbers"}
     assert 'CREATE TABLE "sums"."numbers"' in kitchen("recipe", "show", "numbers", "--compiled").stdout
     kitchen("recipe", "check")
+    assert 'numbers -->|"reads public.numbers"| twice' in kitchen("recipe", "graph", "numbers").stdout
+    assert kitchen("recipe", "find", "SERIES").stdout.startswith("recipes/numbers/numbers.sql:2: CREATE TABLE numbers")
+    kitchen("recipe", "find", "no such words", expect=3)
     assert "nothing was run" in kitchen("run", "numbers", "--dry-run").stderr
     assert json.loads(kitchen("runs", "list", "--json").stdout) == []
 
