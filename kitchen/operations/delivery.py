@@ -113,7 +113,7 @@ def refuse_dirty(repository: Repository, branch: str, *, any_change: bool, incom
             more = f" and {len(changes) - 5} more" if len(changes) > 5 else ""
             raise Conflict(
                 f"{path} has changes that are not committed: {', '.join(changes[:5])}{more}",
-                hint=f"git -C {path} commit -a, or git -C {path} stash",
+                hint=f"git -C {path} add --all && git -C {path} commit, or git -C {path} stash --include-untracked",
             )
 
 

@@ -42,9 +42,13 @@ def test_a_newcomer_can_type_the_rest(demo: Demo) -> None:
     shim.chmod(0o755)
     (shim.parent / "activate").write_text(f"PATH={shlex.quote(str(shim.parent))}:$PATH\n")
     script = "set -euxo pipefail\n" + "\n".join(BLOCKS[1:])
+    person = {  # a newcomer has told git who they are
+        "GIT_AUTHOR_NAME": "New Comer", "GIT_AUTHOR_EMAIL": "new@comer.example",
+        "GIT_COMMITTER_NAME": "New Comer", "GIT_COMMITTER_EMAIL": "new@comer.example",
+    }  # fmt: skip
     answer = subprocess.run(
-        ["bash", "-c", script], cwd=clone, env=demo.environ, check=False, capture_output=True, text=True, timeout=600,
-        stdin=subprocess.DEVNULL,
+        ["bash", "-c", script], cwd=clone, env={**demo.environ, **person}, check=False, capture_output=True,
+        text=True, timeout=600, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert answer.returncode == 0, answer.stdout[-3000:] + answer.stderr[-5000:]
     assert "Which weekdays bring the most" in demo.git("log", "--format=%s", "main")
