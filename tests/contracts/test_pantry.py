@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from kitchen.adapters.postgres.connection import connect
+from kitchen.domain.secret import Secret
 from kitchen.errors import NotPermitted, Refused
-from kitchen.masking.keys import SECRET_PATH
+from kitchen.masking.keys import SECRET_PATH, MaskingKey
 from tests.contracts.pantries import HEAD, Place, Production, fill, reviewed, scanned
 from tests.support import Server, Warehouse
 
@@ -341,3 +342,25 @@ def test_a_name_that_is_in_our_pool_is_given_to_nobody(production: Production, p
     version = fill(place, production, scanned(production))
     ours = {str(row[0]).lower() for row in place.query(f"SELECT last_name FROM pantry_v{version}.person")}
     assert ours.isdisjoint(name.lower() for name in borne)
+
+
+def test_the_key_is_in_no_log_of_either_server(planted: Production, warehouse18: Warehouse) -> None:
+    place = Place(warehouse18)
+    for warehouse in (planted.warehouse, warehouse18):
+        with connect(warehouse.superuser, application="tests") as session:
+            session.execute(f"ALTER DATABASE \"{warehouse.superuser.database}\" SET log_statement = 'all'")
+            session.execute(f'ALTER DATABASE "{warehouse.superuser.database}" SET debug_print_plan = on')
+    fill(place, planted, scanned(planted))
+    kept = planted.secrets.read(SECRET_PATH)
+    assert kept is not None
+    key = MaskingKey(Secret(kept["key"]))
+    domains = ("value/text", "key/public.person.id", "key/public.member.code")
+    pads = [half for setting in key.settings(domains) for half in re.findall("[0-9a-f]{64}", setting)]
+    subs = [key.sub_key(domain).hex() for domain in domains]
+    assert len(pads) == 6
+    for warehouse in (planted.warehouse, warehouse18):
+        with connect(warehouse.superuser, application="tests") as session:
+            log = str(session.query("SELECT pg_read_file(pg_current_logfile())")[0][0])
+        assert "kitchen: pantry" in log, "the log must be of statements, or it proves nothing"
+        assert "COPY" in log
+        assert [secret for secret in (kept["key"], *pads, *subs) if secret in log] == []
