@@ -10,6 +10,7 @@ import pytest
 
 from kitchen.adapters.postgres.connection import connect
 from kitchen.adapters.postgres.structure_text import quote
+from kitchen.adapters.postgres.workspaces import PgWorkspaces
 from kitchen.domain.kitchen import pantry_reader_role
 from kitchen.domain.layout import Layer, Layout, TableName
 from kitchen.errors import Conflict, KitchenError, NotFound, NotPermitted, Refused
@@ -269,3 +270,31 @@ def test_functions_that_will_not_see_the_copy_are_said(pagila: Place) -> None:
         "function pantry_types.pinned sets its own search_path: it does not see the kitchen's copy",
         "function pantry_types.spelled_out names the table with its schema: it does not see the kitchen's copy",
     ]
+
+
+def test_many_hydrations_at_once_leave_no_view_between_two_layers(pagila: Place, warehouse: Warehouse) -> None:
+    """They share views: whoever comes second has planned too early, and plans again."""
+    tables = ["film", "actor", "film_actor", "category", "film_category", "inventory", "rental", "payment"]
+    barrier = threading.Barrier(len(tables))
+    failures: list[str] = []
+    login = PgWorkspaces(warehouse.sessions).create(pagila.layer, "another-for-the-tests")
+
+    def hydrate(name: str) -> None:
+        with connect(login, application="tests") as session:
+            session.execute("SELECT 1")
+            barrier.wait()
+            try:
+                pagila.tables.hydrate(session, pagila.layer, TableName("public", name))
+            except KitchenError as failure:
+                failures.append(f"{name}: {failure}")
+
+    threads = [threading.Thread(target=hydrate, args=(name,)) for name in tables]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+    stale = [f"pantry_v1.{name}" for name in tables]
+    bound = crossings(pagila.administrator, ["profit"], ["pantry_v1"])
+    assert [one for one in bound if one.rpartition(" ")[2] in stale] == []
+    assert "profit" in {relation.physical.schema for relation in pagila.tables.own(pagila.session, pagila.layer)}

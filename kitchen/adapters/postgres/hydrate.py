@@ -10,7 +10,7 @@ from kitchen.adapters.postgres.hydrate_bound import Bound
 from kitchen.adapters.postgres.hydrate_keys import Keys
 from kitchen.adapters.postgres.hydrate_names import Found, LayerNames
 from kitchen.adapters.postgres.hydrate_plan import blind_routines, placing, plan
-from kitchen.adapters.postgres.hydrate_work import Work
+from kitchen.adapters.postgres.hydrate_work import Raced, Work
 from kitchen.adapters.postgres.structure import read_objects
 from kitchen.adapters.postgres.structure_deparse import Deparser
 from kitchen.adapters.postgres.structure_finish import placed_constraints, placed_indexes
@@ -25,9 +25,9 @@ from kitchen.ports import Hydrated
 class Hydration:
     """One table on its way into a kitchen; needs an open transaction in which its source is locked."""
 
-    def __init__(self, session: PgSession, names: LayerNames, source: Found) -> None:
+    def __init__(self, session: PgSession, names: LayerNames, source: Found, *, over_taken_names: bool = False) -> None:
         self._names = names
-        self._work = Work(session)
+        self._work = Work(session, over_taken_names=over_taken_names)
         self._plan = taken = plan(session, names, source)
         self._deparser = Deparser(session, names.schemas)
         relations = [found.oid for found in (*taken.family, *taken.sequences)] + [*taken.views, *taken.own_views]
@@ -57,10 +57,24 @@ class Hydration:
         work.quietly(self._values())
         if with_rows:
             work.each(self._analyses(bare))
+        self._refuse_late()
         work.left_out += [*self._not_carried(keys), *structure.left_out]
         work.left_out += blind_routines(work.session, self._names, taken.family)
         source = taken.source.name
         return Hydrated(self._logical(source), source, self._told(work.made), self._told(work.left_out))
+
+    def _refuse_late(self) -> None:
+        """Raise Raced where a view was just bound to a table below that has become the kitchen's own meanwhile.
+
+        to_regclass looks at the catalogue of now, where this transaction's queries look at that of its beginning.
+        """
+        bound = [*(view.definition for view in self._structure.views)]
+        bound += [routine.definition for routine in self._structure.routines]
+        named = {reference for text in bound for reference in text.references() if reference.sort is Sort.RELATION}
+        below = {self._own(one.name) for one in named if self._place(one).schema in self._names.below_schemas}
+        late = "SELECT name FROM unnest(%s::text[]) AS name WHERE pg_catalog.to_regclass(name) IS NOT NULL"
+        if found := self._work.session.query(late, [sorted(below)]):
+            raise Raced(f"{found[0][0]} was made meanwhile", hint="the same command again")
 
     def _logical(self, physical: TableName) -> TableName:
         return self._names.logical(physical) or physical

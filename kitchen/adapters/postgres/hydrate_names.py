@@ -49,6 +49,16 @@ class LayerNames:
             self._routines.setdefault(TableName(schema, name), {})[tuple(arguments)] = oid
         self.by_oid = {found.oid: found for found in self._by_name.values()}
 
+    @property
+    def below_schemas(self) -> frozenset[str]:
+        """Return the schemas of the layers below the kitchen."""
+        return frozenset(self._logical) - self.own_schemas
+
+    @property
+    def own_ids(self) -> frozenset[int]:
+        """Return the ids of the kitchen's own relations."""
+        return frozenset(found.oid for found in self.by_oid.values() if found.name.schema in self.own_schemas)
+
     def learn(self, former: Mapping[str, str]) -> None:
         """Take schemas that once were in the layer for what they were; nothing is found in them any more."""
         self._logical = {**former, **self._logical}

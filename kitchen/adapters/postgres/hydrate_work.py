@@ -11,12 +11,32 @@ from kitchen.adapters.postgres.connection import PgSession, message_of, translat
 from kitchen.adapters.postgres.structure_model import Statement
 from kitchen.errors import Conflict
 
+_TAKEN = (errors.DuplicateTable, errors.DuplicateObject, errors.DuplicateFunction)
+
+
+class NameTaken(Conflict):
+    """Something of the kitchen's has a name that the copy needs; perhaps another process made it just now."""
+
+
+class Raced(Conflict):
+    """Another process hydrated something meanwhile: this plan was made too early."""
+
+
+def taken(statement: Statement, failure: psycopg2.Error) -> NameTaken:
+    """Return the refusal for a statement whose object is there already."""
+    return NameTaken(
+        f"{statement.what}: {message_of(failure)} in the kitchen",
+        hint="rename or drop what has that name, then hydrate again",
+    )
+
 
 class Work:
     """Statements in an open transaction, with an account of them."""
 
-    def __init__(self, session: PgSession) -> None:
+    def __init__(self, session: PgSession, *, over_taken_names: bool = False) -> None:
+        """With ``over_taken_names`` what may be left out is, and said, where its name is taken; else that raises."""
         self.session = session
+        self._over_taken_names = over_taken_names
         self.made: list[str] = []
         self.left_out: list[str] = []
 
@@ -42,13 +62,15 @@ class Work:
 
     def attempt(self, statement: Statement) -> str | None:
         """Run one statement and return the server's words where it fails; the transaction goes on."""
-        with self.session.connection.cursor() as cursor:
+        with translated(statement.what), self.session.connection.cursor() as cursor:
             cursor.execute("SAVEPOINT one")
             try:
                 cursor.execute(statement.sql)
             except psycopg2.OperationalError:
                 raise
             except psycopg2.Error as error:
+                if isinstance(error, _TAKEN) and not self._over_taken_names:
+                    raise taken(statement, error) from error
                 cursor.execute("ROLLBACK TO SAVEPOINT one")
                 return message_of(error)
             cursor.execute("RELEASE SAVEPOINT one")
@@ -58,8 +80,5 @@ class Work:
         with translated(statement.what), self.session.connection.cursor() as cursor:
             try:
                 cursor.execute(statement.sql)
-            except (errors.DuplicateTable, errors.DuplicateObject, errors.DuplicateFunction) as failure:
-                raise Conflict(
-                    f"{statement.what}: {message_of(failure)} in the kitchen",
-                    hint="rename or drop what has that name, then hydrate again",
-                ) from failure
+            except _TAKEN as failure:
+                raise taken(statement, failure) from failure

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import random
+import time
+
+from psycopg2 import errors
+
 from kitchen.adapters.postgres.connection import PgSession
 from kitchen.adapters.postgres.hydrate import Hydration, locked
 from kitchen.adapters.postgres.hydrate_names import Found, LayerNames
 from kitchen.adapters.postgres.hydrate_plan import family_of
 from kitchen.adapters.postgres.hydrate_rebind import rebind
+from kitchen.adapters.postgres.hydrate_work import NameTaken, Raced
 from kitchen.domain.layout import Layer, TableName
-from kitchen.errors import Conflict, NotFound, Refused
+from kitchen.errors import Conflict, KitchenError, NotFound, Refused
 from kitchen.ports import Hydrated, Relation, Session
 
-_ATTEMPTS = 3  # a swap may replace the source between finding and locking it
+_ATTEMPTS = 20  # a swap may replace the source before it is locked; another hydration may share a view with it
 _LOCK_TIMEOUT = "10s"
 
 _KINDS = {
@@ -70,11 +76,25 @@ class PgTables:
         has a name that the copy needs.
         """
         postgres = _postgres(session)
-        for _ in range(_ATTEMPTS):
-            source = _source(postgres, LayerNames(postgres, layer), table)
+        over_taken_names = False
+        for attempt in range(_ATTEMPTS):
+            names = LayerNames(postgres, layer)
+            source = _source(postgres, names, table)
             if source is None:
                 return None
-            done = _copy(postgres, layer, source, with_rows=with_rows)
+            try:
+                done = _copy(postgres, layer, source, with_rows=with_rows, over_taken_names=over_taken_names)
+            except KitchenError as failure:
+                # Another node may have hydrated what shares a view with this table: then the plan was made too early.
+                raced = isinstance(failure, Raced) or isinstance(failure.__cause__, errors.DeadlockDetected)
+                raced = raced or LayerNames(postgres, layer).own_ids != names.own_ids
+                if raced and attempt + 1 < _ATTEMPTS:
+                    time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - only to come at different times
+                    continue
+                if isinstance(failure, NameTaken) and not over_taken_names:
+                    over_taken_names = True
+                    continue
+                raise
             if done is not None:
                 return done
         raise Conflict(f"{table} keeps being replaced while it is copied", hint=f"kitchen hydrate {table}")
@@ -93,7 +113,9 @@ def _postgres(session: Session) -> PgSession:
     return session
 
 
-def _copy(session: PgSession, layer: Layer, source: list[Found], *, with_rows: bool) -> Hydrated | None:
+def _copy(
+    session: PgSession, layer: Layer, source: list[Found], *, with_rows: bool, over_taken_names: bool
+) -> Hydrated | None:
     """Copy what was found, unless it is no longer what is found once it is locked."""
     with session.transaction():
         # Rows are read as of one moment, which begins after the lock: an older one would find a swapped table empty.
@@ -103,7 +125,8 @@ def _copy(session: PgSession, layer: Layer, source: list[Found], *, with_rows: b
         names = LayerNames(session, layer)
         if any(names.by_oid.get(found.oid) != found for found in source):
             return None
-        return Hydration(session, names, source[0]).run(with_rows=with_rows)
+        hydration = Hydration(session, names, source[0], over_taken_names=over_taken_names)
+        return hydration.run(with_rows=with_rows)
 
 
 def _source(session: PgSession, names: LayerNames, table: TableName) -> list[Found] | None:
