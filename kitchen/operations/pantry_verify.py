@@ -114,20 +114,23 @@ def _whole(subject: Subject, table: SourceTable) -> str:
 
 
 def _ranges(subject: Subject) -> tuple[str, list[str]]:
-    """Every output of a mask lies in the mask's own range."""
+    """Every output of a mask lies in the mask's own range; masks without one are said."""
     faults: list[str] = []
-    columns = 0
+    columns = without = 0
     for table in subject.catalogue.tables:
-        query = leaks.outside_query(_whole(subject, table), leaks.masked_columns(subject.policy, table))
+        masked_columns = leaks.masked_columns(subject.policy, table)
+        query = leaks.outside_query(_whole(subject, table), masked_columns)
+        covered = len(query[1]) if query is not None else 0
+        without += len(masked_columns) - covered
         if query is None or leaks.without_rows(subject.policy, table):
             continue
-        columns += len(query[1])
+        columns += covered
         for masked, outside in zip(query[1], subject.store.query(query[0])[0], strict=True):
             if outside:
                 faults.append(
                     f"{table.name}.{masked.column.name}: {outside} values are no {masked.decision.mask.value}"
                 )
-    return f"{columns} columns", faults
+    return f"{columns} columns, {without} masked columns have no range", faults
 
 
 def _shapes(subject: Subject) -> tuple[str, list[str]]:

@@ -52,8 +52,12 @@ class PgPantryStore:
 
         Raises Refused where a type of the source has changed so that tables of two versions would not join.
         """
-        with snapshot.reader() as reading:
-            structure = read_structure(reading, snapshot.schemas)
+        try:
+            with snapshot.reader() as reading:
+                structure = read_structure(reading, snapshot.schemas)
+        except KitchenError:  # what was dropped meanwhile is in the moment's catalogue, and cannot be described
+            snapshot.refuse_changes()
+            raise
         with self._open() as session, session.transaction():
             session.execute("SET LOCAL statement_timeout = '10min'")
             self._make_schemas(session, version)

@@ -25,7 +25,13 @@ _BUFFER = 1 << 20
 _PIPE = 1 << 20
 _POLL = 0.5  # seconds
 _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ, which Python 3.11 names on Linux only
-_TARGET = ["search_path=pg_catalog", "synchronous_commit=off", "datestyle=ISO", "intervalstyle=postgres"]
+_TARGET = [
+    "search_path=pg_catalog",
+    "client_encoding=UTF8",
+    "synchronous_commit=off",
+    "datestyle=ISO",
+    "intervalstyle=postgres",
+]
 
 Report = Callable[[int, int], None]  # rows so far, bytes so far
 

@@ -177,7 +177,7 @@ def table_states(credentials: Credentials, schemas: Sequence[str]) -> dict[Table
 def open_reader(credentials: Credentials, *, snapshot: str | None = None, settings: Sequence[str] = ()) -> PgSession:
     """Open a read-only session on a source, at a moment that another session holds where one is given."""
     options = ["search_path=pg_catalog", "row_security=off", "lock_timeout=30s", "extra_float_digits=1", *settings]
-    options += ["datestyle=ISO", "intervalstyle=postgres", "bytea_output=hex", "jit=off"]
+    options += ["client_encoding=UTF8", "datestyle=ISO", "intervalstyle=postgres", "bytea_output=hex", "jit=off"]
     session = connect(credentials, application="kitchen: pantry", options=options)
     session.connection.set_session(
         isolation_level=ISOLATION_LEVEL_REPEATABLE_READ, readonly=True, autocommit=False
