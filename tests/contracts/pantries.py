@@ -13,7 +13,6 @@ from kitchen.adapters.postgres.control import PgControl
 from kitchen.adapters.postgres.pantry import PgPantryStore
 from kitchen.adapters.postgres.source import PgSource
 from kitchen.adapters.postgres.tables import PgTables
-from kitchen.adapters.postgres.tables import PgTables
 from kitchen.adapters.postgres.workspaces import PgWorkspaces
 from kitchen.domain.environment import DataSource, Environment, Service
 from kitchen.domain.kitchen import Kind, Kitchen, State

@@ -1,0 +1,102 @@
+"""What the core asks of the source of masked data and of the pantry it goes into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from kitchen.domain.catalogue import Catalogue, Evidences
+from kitchen.domain.layout import TableName
+from kitchen.domain.secret import Secret
+from kitchen.ports.warehouse import Row
+
+
+@dataclass(frozen=True, slots=True)
+class CopyJob:
+    """One masked SELECT over a table or a range of it; ``settings`` start its session and hold sub-keys."""
+
+    table: TableName  # logical
+    source: TableName  # physical, on the source
+    select: str
+    columns: tuple[str, ...]
+    settings: tuple[Secret, ...]
+    weight: int  # about how much it is, for the order
+
+
+class Snapshot(Protocol):
+    """One read-only moment of a source; ends with the block that it was opened for."""
+
+    @property
+    def schemas(self) -> tuple[str, ...]: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def taken_at(self) -> datetime: ...
+    @property
+    def server(self) -> str: ...
+
+    def catalogue(self) -> Catalogue:
+        """Return the tables with their columns and keys; raises NotFound or NotPermitted."""
+        ...
+
+    def evidence(self, catalogue: Catalogue, tables: Collection[TableName] | None = None) -> Evidences:
+        """Return what samples of columns look like: counts only."""
+        ...
+
+    def query(self, statement: str, settings: Sequence[Secret] = ()) -> list[Row]:
+        """Return the rows of a statement at this moment, in a session that starts with the settings."""
+        ...
+
+    def refuse_changes(self) -> None:
+        """Raise Conflict where a table was rewritten or replaced since: to this moment it looks empty."""
+        ...
+
+
+class Source(Protocol):
+    """An environment whose data other environments receive masked."""
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """Hold one moment for the block; rows hidden by row security are an error."""
+        ...
+
+
+class PantryStore(Protocol):
+    """Schemas and the reader role of pantry versions, on the server that receives them."""
+
+    def make(self, version: int, snapshot: Any) -> tuple[Any, tuple[str, ...]]:
+        """Make role, types and bare tables; return the source's structure and, in words, what is left out."""
+        ...
+
+    def copy(
+        self, version: int, snapshot: Any, jobs: Sequence[CopyJob], *, workers: int,
+        report: Callable[[int, int], None],
+    ) -> Mapping[TableName, int]:  # fmt: skip
+        """Stream the jobs' rows over and return the rows of each logical table."""
+        ...
+
+    def finish(self, version: int, structure: Any) -> None:
+        """Add indexes, constraints and views, gather statistics, and open the version to its reader role."""
+        ...
+
+    def query(self, statement: str, settings: Sequence[Secret] = ()) -> list[Row]:
+        """Return the rows of a read-only statement, in a session that starts with the settings."""
+        ...
+
+    def catalogue(self, version: int) -> Catalogue:
+        """Return a version's tables under their logical names."""
+        ...
+
+    def place(self, version: int, table: TableName) -> TableName:
+        """Return where a logical table is in a version."""
+        ...
+
+    def exists(self, version: int) -> bool:
+        """Say whether a version's schemas are there."""
+        ...
+
+    def drop(self, version: int) -> None:
+        """Drop a version whole; absent is success. Raises Conflict while anything else reads it."""
+        ...

@@ -1,0 +1,64 @@
+"""What the core asks of secret stores, object stores and container engines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+
+class SecretStore(Protocol):
+    """Small dictionaries of text by path. Path segments are ``[a-z0-9_-]{1,64}``; anything else is InvalidInput."""
+
+    def read(self, path: str) -> dict[str, str] | None:
+        """Return a secret, or None where there is none."""
+        ...
+
+    def write(self, path: str, secret: Mapping[str, str], *, create_only: bool = False) -> None:
+        """Write a secret; with create_only, one already there is Conflict."""
+        ...
+
+    def delete(self, path: str) -> None:
+        """Delete a secret with all its versions; absent is success."""
+        ...
+
+    def list(self, prefix: str) -> tuple[str, ...]:
+        """Return the full paths below a prefix, sorted."""
+        ...
+
+
+class ObjectStore(Protocol):
+    """Files by key. Keys are relative, ``/`` separated, without ``..``; anything else is InvalidInput."""
+
+    def put(self, key: str, data: bytes, *, create_only: bool = False) -> None:
+        """Store an object whole; with create_only, one already there is Conflict."""
+        ...
+
+    def get(self, key: str) -> bytes:
+        """Return an object; raises NotFound."""
+        ...
+
+    def list(self, prefix: str) -> tuple[str, ...]:
+        """Return the keys below a prefix, sorted."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Delete an object; absent is success."""
+        ...
+
+
+class ContainerEngine(Protocol):
+    """Runs one image to its end, confined."""
+
+    def run(
+        self, image: str, command: Sequence[str], *, environment: Mapping[str, str], labels: Mapping[str, str],
+        timeout: float | None, files: Mapping[str, bytes] | None = None,
+    ) -> tuple[int, str]:  # fmt: skip
+        """Return exit status (124: ended by timeout) and output; ``files`` (secrets) are in /run/kitchen, read only.
+
+        Raises Unavailable where no engine answers, NotFound where there is no such image.
+        """
+        ...
+
+    def remove_all(self, labels: Mapping[str, str]) -> None:
+        """Stop and remove every container with these labels; none is success."""
+        ...
