@@ -133,6 +133,9 @@ def refresh_command(environment: str | None, dry_run: bool, yes: bool, as_json: 
     for left in _listed(manifest, "left_out"):
         output.warn(f"left out: {left}")
     output.done(f"pantry v{version} of {services.environment.name} is published ({_in_words(manifest)})")
+    proposed = sum(decision.proposed for table in policy.tables.values() for decision in table.columns.values())
+    if proposed:
+        output.warn(f"{proposed} of its decisions are proposals that nobody has reviewed: kitchen pantry check --list")
 
 
 @pantry_command.command(name="verify")

@@ -41,7 +41,9 @@ def test_scan_check_refresh_list_show_verify(people: Project) -> None:
     assert len(planned.stdout.splitlines()) == 3
     assert json.loads(people.kitchen("pantry", "list", "--json").stdout) == []
 
-    made = json.loads(people.kitchen("pantry", "refresh", "--json").stdout)
+    refreshed = people.kitchen("pantry", "refresh", "--json")
+    assert "proposals that nobody has reviewed" in refreshed.stderr
+    made = json.loads(refreshed.stdout)
     assert made["version"] == 1
     assert made["rows"] == {"public.person": 50}
     assert all(check["passed"] for check in made["checks"])
