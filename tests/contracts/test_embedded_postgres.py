@@ -243,6 +243,9 @@ def test_data_of_another_version_is_refused(home: Path) -> None:
     (postgres.folder / "data" / "PG_VERSION").write_text("17\n")
     with pytest.raises(Refused, match="made by PostgreSQL 17"):
         postgres.start()
+    (postgres.folder / "data" / "PG_VERSION").write_text("\x00\x7f")
+    with pytest.raises(Unavailable, match="is damaged"):
+        postgres.start()
 
 
 # --- who gets in ------------------------------------------------------------------------------------------------------

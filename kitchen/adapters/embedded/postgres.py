@@ -157,7 +157,10 @@ class EmbeddedPostgres:
         return usable_binaries(account, self._found_binaries(), self.folder.parents[2] / "binaries")
 
     def _check_version(self, binaries: Binaries) -> None:
-        made_by = int((self._cluster.data / "PG_VERSION").read_text())
+        written = (self._cluster.data / "PG_VERSION").read_text().strip()
+        if not written.isdigit():
+            raise Unavailable(f"{self._cluster.data} is damaged: its PG_VERSION says {ascii(written[:20])}")
+        made_by = int(written)
         if made_by != binaries.major:
             raise Refused(
                 f"the data of {self.environment!r} was made by PostgreSQL {made_by}; installed is {binaries.major}",
