@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -79,6 +80,7 @@ def promote_command(*, environment: str | None, source: str | None, dry_run: boo
     app = current_app()
     services, below = promotion(app, environment, source)
     name = services.environment.name
+    refuse_half_merged(app, below)
     planned = plan_promotion(services, app.repository, app.environments.get(below))
     if planned is None:
         output.done(f"{name} has everything of {below} already")
@@ -103,6 +105,16 @@ def promote_command(*, environment: str | None, source: str | None, dry_run: boo
         output.emit_json({"environment": name, "release": described(release)})
         return
     output.say(f"next: kitchen release rollback {release.number} -e {name}, should it be wrong")
+
+
+def refuse_half_merged(app: App, below: str) -> None:
+    """Raise Conflict where the environment that is released has a merge half-way; one out of reach is not asked."""
+    from kitchen.errors import NotFound, NotPermitted, Unavailable
+    from kitchen.operations.unfinished import refuse_publishing
+
+    source = app.services(below)
+    with suppress(NotFound, NotPermitted, Unavailable):  # whoever releases may hold no credentials of it
+        refuse_publishing(source.control, source.standing())
 
 
 def promotion(app: App, environment: str | None, source: str | None) -> tuple[Services, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kitchen.cli import output
-from kitchen.cli.deliver import promotion
+from kitchen.cli.deliver import promotion, refuse_half_merged
 from kitchen.cli.options import changing_options, current_app, environment_option, json_option
 from kitchen.cli.release_output import HEADINGS, confirm, described, next_command, row, tell_plan
 from kitchen.errors import InvalidInput, NotFound
@@ -34,6 +34,7 @@ def plan(environment: str | None, source: str | None, as_json: bool) -> None:
 
     app = current_app()
     services, below = promotion(app, environment, source)
+    refuse_half_merged(app, below)
     planned = plan_promotion(services, app.repository, app.environments.get(below))
     if planned is None:
         output.done(f"{services.environment.name} has everything of {below} already")

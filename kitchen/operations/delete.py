@@ -18,6 +18,7 @@ from kitchen.errors import Conflict, NotFound, Refused
 from kitchen.operations.archives import archives_of
 from kitchen.operations.create import from_document, to_document
 from kitchen.operations.journalled import perform
+from kitchen.operations.unfinished import refuse_publishing
 from kitchen.ports import Control, ObjectStore, RefUpdate, Repository, SecretStore, Workspaces
 from kitchen.saga import Step
 
@@ -90,6 +91,9 @@ def plan_deletion(
         raise Conflict(
             f"kitchen {kitchen.name!r} has kitchens below it: {', '.join(below)}", hint=f"kitchen delete {below[0]}"
         )
+    for each in known:  # its work counts as merged while the tables of the merge have not come in
+        if each.name == kitchen.parent and not force:
+            refuse_publishing(services.control, each)
     worktree = worktrees / kitchen.name if kitchen.branch is not None else None
     head = repository.head(kitchen.branch) if kitchen.branch is not None else None
     if not force:

@@ -10,6 +10,7 @@ from kitchen.errors import InvalidInput, NotFound
 from kitchen.operations.apply import rebuild
 from kitchen.operations.delivery import Effect, head_of, merge_result, plan_delivery, refuse_dirty
 from kitchen.operations.delivery_services import DeliveryServices
+from kitchen.operations.unfinished import refuse_publishing
 from kitchen.ports import Repository
 
 __all__ = ["Merge", "plan_merge", "rebuild", "record"]
@@ -28,7 +29,8 @@ class Merge:
 def plan_merge(services: DeliveryServices, repository: Repository, kitchen: Kitchen) -> Merge:
     """Return what merging would do; nothing moves.
 
-    Raises Conflict for uncommitted changes and for branches that do not merge, InvalidInput for recipes that are wrong.
+    Raises Conflict for uncommitted changes, branches that do not merge and a target that is being published to,
+    InvalidInput for recipes that are wrong.
     """
     if kitchen.kind is not Kind.WORKING:
         hint = "kitchen promote" if kitchen.kind is Kind.STANDING else "kitchen list"
@@ -36,6 +38,7 @@ def plan_merge(services: DeliveryServices, repository: Repository, kitchen: Kitc
     target = services.control.kitchens.get(kitchen.parent or "")
     if target is None:
         raise NotFound(f"the parent {kitchen.parent!r} of kitchen {kitchen.name!r} is not there", hint="kitchen tree")
+    refuse_publishing(services.control, target)
     source, base = head_of(repository, kitchen), head_of(repository, target)
     assert kitchen.branch is not None  # noqa: S101 - its head was read
     assert target.branch is not None  # noqa: S101 - its head was read

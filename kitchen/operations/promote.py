@@ -8,6 +8,7 @@ from kitchen.errors import NotFound, Refused
 from kitchen.operations.apply import rebuild
 from kitchen.operations.delivery import Effect, head_of, merge_result, plan_delivery, refuse_dirty
 from kitchen.operations.delivery_services import DeliveryServices
+from kitchen.operations.unfinished import refuse_publishing
 from kitchen.ports import Repository
 
 __all__ = ["approve", "plan_promotion", "rebuild", "record", "release_of"]
@@ -24,6 +25,7 @@ def plan_promotion(
     target = services.control.kitchens.get(name)
     if target is None:
         raise NotFound(f"environment {name!r} is not set up", hint=f"kitchen up {name}")
+    refuse_publishing(services.control, target)
     head = repository.head(source.branch)
     if head is None:
         raise NotFound(f"the branch {source.branch!r} of {source.name!r} is not here", hint=f"kitchen up {source.name}")

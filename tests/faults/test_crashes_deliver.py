@@ -117,6 +117,25 @@ def test_merge_killed(bench: Bench, edge: int) -> None:
         assert _state(bench) == new, "typed again it goes through"
 
 
+def test_nothing_builds_on_a_merge_that_was_killed_half_way(bench: Bench) -> None:
+    new = _of(_changed(bench))
+    app = bench.fresh()
+    services, kitchen = app.find("work", "dev")
+    merge = plan_merge(services, app.repository, kitchen)
+    assert merge.plan is not None
+    says = preview_steps(services, app.repository, record(services, merge, merge.plan))
+    (moved,) = [position for position, said in enumerate(says) if said.startswith("moving branch")]
+    _process(bench, _merge, "work", edge=4 * moved + 3, number=signal.SIGKILL)
+
+    for words in (("merge", "work", "--yes"), ("delete", "work", "--yes"), ("promote", "--dry-run")):
+        refused = bench.project.kitchen(*words, expect=4).stderr
+        assert "half-way" in refused, words
+        assert "kitchen recover" in refused
+    _end(bench)
+    assert _state(bench) == new, "past its pivot a merge goes forward"
+    assert "everything of work already" in bench.project.kitchen("merge", "work", "--yes").stderr
+
+
 @pytest.mark.parametrize("edge", _edges(ROLLBACK_STEPS, every=3))
 def test_rollback_killed(bench: Bench, edge: int) -> None:
     old = _state(bench)

@@ -159,7 +159,7 @@ class EmbeddedPostgres:
     def _check_version(self, binaries: Binaries) -> None:
         written = (self._cluster.data / "PG_VERSION").read_text().strip()
         if not written.isdigit():
-            raise Unavailable(f"{self._cluster.data} is damaged: its PG_VERSION says {ascii(written[:20])}")
+            raise Unavailable(f"{self._cluster.data} is damaged: its PG_VERSION says {written[:20]!a}")
         made_by = int(written)
         if made_by != binaries.major:
             raise Refused(
