@@ -154,6 +154,8 @@ def _restore(
         output.say(f"  release {release.number} goes out ({release.plan.source}, {len(release.plan.commits)} commits)")
     for release in restoration.redone:
         output.say(f"  release {release.number} comes in again")
+    if plan.tables:
+        output.say("  rows written to these tables since go with them; they are kept, and come back with the release")
     if dry_run:
         return
     confirm(f"do it in {restoration.target.name}?", yes=yes)

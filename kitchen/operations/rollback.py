@@ -87,15 +87,12 @@ def _plan(services: DeliveryServices, repository: Repository, release: Release, 
     assert target.branch is not None  # noqa: S101 - its head was read
     files = repository.changed_paths(base, commit)
     refuse_dirty(repository, target.branch, any_change=False, incoming=files)
-    undone = tuple(
-        r for r in history
-        if r.number > after and r.kind is not ReleaseKind.ROLLBACK and r.state is ReleaseState.RELEASED
-    )  # fmt: skip
-    first = _went_back_to(history, after)
-    redone = tuple(
-        r for r in history
-        if first < r.number <= after and r.kind is not ReleaseKind.ROLLBACK and r.state is ReleaseState.ROLLED_BACK
-    )  # fmt: skip
+    if not (arrivals or drops or files):
+        raise Conflict(f"{target.name} stands there already", hint="kitchen release list")
+    then = _in_after(history, after)
+    promoted = [r for r in history if r.kind is not ReleaseKind.ROLLBACK]
+    undone = tuple(r for r in promoted if r.state is ReleaseState.RELEASED and r.number not in then)
+    redone = tuple(r for r in promoted if r.state is ReleaseState.ROLLED_BACK and r.number in then)
     names = {arrival.source.name for arrival in arrivals} | {table.name for table in drops}
     plan = ReleasePlan(
         source=target.name, source_branch=target.branch, branch=target.branch, base=base, head=commit, nodes={},
@@ -110,11 +107,21 @@ def _history(services: DeliveryServices, kitchen: str) -> tuple[Release, ...]:
     return tuple(r for r in reversed(services.control.releases.all(kitchen=kitchen)) if r.state in _DONE)
 
 
-def _went_back_to(history: Sequence[Release], after: int) -> int:
-    """Return the state that the last rollback below ``after`` went back to: what it undid comes in again."""
-    back = [r.plan.restores for r in history if r.kind is ReleaseKind.ROLLBACK and r.plan.restores is not None]
-    below = [restores for restores in back if restores < after]
-    return below[-1] if below else after
+def _in_after(history: Sequence[Release], after: int) -> frozenset[int]:
+    """Return the numbers of the releases that were in when ``after`` and nothing later had happened."""
+    states: dict[int, frozenset[int]] = {0: frozenset()}
+
+    def at(number: int) -> frozenset[int]:
+        return states[max(known for known in states if known <= number)]
+
+    for release in history:
+        if release.number > after:
+            break
+        if release.kind is ReleaseKind.ROLLBACK:
+            states[release.number] = at(release.plan.restores or 0)
+        else:
+            states[release.number] = at(release.number) | {release.number}
+    return at(after)
 
 
 def _moves(

@@ -275,9 +275,13 @@ def test_what_was_rolled_back_comes_in_again_with_what_mends_it(bench: Bench, wo
     (worktree / "MENDED").write_text("yes\n")
     commit(bench, worktree)
     bench.project.kitchen("merge", worktree.name, "--yes")
-    bench.project.kitchen("promote", "production", "--yes")
+    newest = str(said(bench, "promote", "production", "--yes")["release"]["number"])
     assert psql(bench, "production", "SELECT count(*) FROM best") == "8"
     assert bench.project.git("show", "main:MENDED") == "yes"
+    planned = bench.project.kitchen("release", "rollback", "--dry-run").stderr
+    assert f"release {newest} goes out" in planned
+    assert "comes in again" not in planned, "what was out before it stays out"
+    assert "stands there already" in bench.project.kitchen("release", "rollback", "--to", newest, expect=4).stderr
     refused = bench.project.kitchen("release", "apply", number, "--yes", expect=4)
     assert "came in since" in refused.stderr
 
