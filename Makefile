@@ -24,7 +24,7 @@ test: $(READY) ## set up and pass the tests (KITCHEN_REQUIRE=postgres15: fail wh
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --ignore tests/benchmarks tests
 
 faults: $(READY) ## every crash, race and outage instead of a part of them (many minutes)
-	KITCHEN_FAULTS=all $(BIN)/python -m pytest tests/faults
+	KITCHEN_FAULTS=all $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations=20 tests/faults
 
 bench: $(READY) ## measure the budgets of the design
 	$(BIN)/python -m pytest tests/benchmarks -s
@@ -54,6 +54,7 @@ $(READY): requirements.lock pyproject.toml
 	@command -v git >/dev/null || { echo "kitchen needs git: apt install git" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "this Python cannot make virtual environments: apt install python3-venv" >&2; exit 1; }
+	@echo "making $(VENV), and installing what requirements.lock names: a minute or two, without a word from pip" >&2
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,42 +14,32 @@ from kitchen.domain.connection import Credentials
 from kitchen.domain.environment import Chain, Environment
 from kitchen.domain.kitchen import Kitchen
 from kitchen.domain.layout import Layer, Layout, layer_of
-from kitchen.errors import InvalidInput, NotFound
-from kitchen.ports import (
-    ContainerEngine,
-    Control,
-    Installer,
-    ObjectStore,
-    PantryStore,
-    Publisher,
-    Repository,
-    SecretStore,
-    Source,
-    Tables,
-    Workspaces,
-)
+from kitchen.domain.people import lease_path
+from kitchen.errors import InvalidInput, NotFound, NotPermitted
+from kitchen.operations.homes import key_home, state_home
 
 if TYPE_CHECKING:
     from kitchen.adapters.embedded.postgres import EmbeddedPostgres
     from kitchen.adapters.postgres.sessions import PgSessions
+    from kitchen.operations.people import Kept
+    from kitchen.ports import (
+        ContainerEngine,
+        Control,
+        Installer,
+        ObjectStore,
+        PantryStore,
+        People,
+        PolicyStore,
+        Publisher,
+        Repository,
+        SecretStore,
+        Session,
+        Source,
+        Tables,
+        Workspaces,
+    )
 
 Say = Callable[[str], None]
-
-
-def state_home() -> Path:
-    """Return the folder of everything that embedded services keep; root's is one that a service user may traverse."""
-    if told := os.environ.get("KITCHEN_HOME"):
-        return Path(told)
-    if os.geteuid() == 0:
-        return Path("/var/lib/kitchen")
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "kitchen"
-
-
-def key_home() -> Path:
-    """Return the folder of the keys of embedded secret stores: never inside a project."""
-    if told := os.environ.get("KITCHEN_KEY_HOME"):
-        return Path(told)
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "kitchen" / "keys"
 
 
 def prepare_repository(folder: Path, *, new: bool) -> Repository:
@@ -94,7 +85,23 @@ class Services:
     @property
     def person(self) -> str:
         """Return who works here."""
-        return self.app.person
+        return self.own.identity.person if self.own is not None else self.app.person
+
+    @cached_property
+    def own(self) -> Kept | None:
+        """Return the person's own login in an environment that many share, where ``kitchen login`` kept one here."""
+        if self.environment.is_embedded:
+            return None
+        from kitchen.operations.people import kept_login
+
+        return kept_login(self)
+
+    @cached_property
+    def people(self) -> People:
+        """Return what lets people in and out."""
+        from kitchen.adapters.postgres.people import PgPeople
+
+        return PgPeople(self.sessions)
 
     @cached_property
     def layout(self) -> Layout:
@@ -112,6 +119,13 @@ class Services:
         from kitchen.adapters.vault import VaultSecretStore
 
         return VaultSecretStore.from_settings(self.environment.vault.settings)
+
+    @property
+    def policies(self) -> PolicyStore | None:
+        """Return the vault whose policies say who reads which secret, or None where secrets are in a file."""
+        from kitchen.adapters.vault import VaultSecretStore
+
+        return self.secrets if isinstance(self.secrets, VaultSecretStore) else None
 
     @cached_property
     def storage(self) -> ObjectStore:
@@ -140,14 +154,16 @@ class Services:
             return None
         from kitchen.adapters.embedded.postgres import EmbeddedPostgres
 
-        return EmbeddedPostgres(self.state_dir / "postgres", self.environment.name, self.secrets)
+        return EmbeddedPostgres(
+            self.state_dir / "postgres", self.environment.name, self.secrets, tell=self.app.tell
+        )  # fmt: skip
 
     @cached_property
     def sessions(self) -> PgSessions:
         """Return what opens sessions on the warehouse."""
         from kitchen.adapters.postgres.sessions import PgSessions
 
-        return PgSessions(self._administrator)
+        return PgSessions(self._administrator, self._recorder)
 
     def installer(self, administrator: Credentials | None) -> Installer:
         """Return what prepares the external server of this environment, seen as its administrator sees it."""
@@ -155,18 +171,25 @@ class Services:
 
         schemas = self.layout.logical if self.layout.holds_production else ()
         database = str(self.environment.warehouse.settings["database"])
-        return PgInstaller(administrator, environment=self.environment.name, database=database, schemas=schemas)
+        gated = self.environment.gates.approvals > 0
+        return PgInstaller(
+            administrator, environment=self.environment.name, database=database, schemas=schemas, gated=gated
+        )
 
     @cached_property
     def control(self) -> Control:
         """Return the environment's state, with the control schema in place."""
         from kitchen.adapters.postgres.control import PgControl
 
-        return PgControl(self.sessions, environment=self.environment.name, person=self.app.person)
+        return PgControl(self.sessions, environment=self.environment.name, person=self.person)
 
     @cached_property
     def workspaces(self) -> Workspaces:
         """Return what makes and drops kitchens' schemas and roles."""
+        if self.own is not None and not self.own.identity.is_deputy:
+            from kitchen.adapters.postgres.person_workspaces import PersonWorkspaces
+
+            return PersonWorkspaces(self.sessions, self.clone_suffix)
         from kitchen.adapters.postgres.workspaces import PgWorkspaces
 
         return PgWorkspaces(self.sessions)
@@ -210,16 +233,43 @@ class Services:
         if not parent.layout.holds_production:
             raise InvalidInput(
                 f"data: from: {data.source}: only the top environment can be a source for now",
-                hint=f"set data: from: {self.app.environments.top().name}",
+                hint=f"set data: from: {self.app.environments.top().name}; parent: {self.environment.parent} may stay",
             )
         return PgSource(parent.sessions, parent.layout.logical)
 
     def _administrator(self) -> Credentials:
         if self.embedded is not None:
             return self.embedded.administrator()
+        if self.own is not None and self.own.identity.is_deputy:
+            return replace(self.own.credentials, role=self.own.provisioner)
+        if self.own is not None:
+            who, name = self.own.identity, self.environment.name
+            raise NotPermitted(
+                f"{who.person} is a {who.role} in {name!r}: this is for those who may publish there",
+                hint=f"kitchen environment people {name} names them, or leave it to CI",
+            )
         from kitchen.operations.external import administrator_of
 
         return administrator_of(self.environment, self.secrets)
+
+    def _recorder(self) -> Credentials | None:
+        if self.own is None or self.own.identity.is_deputy:
+            return None
+        return self.own.credentials
+
+    @property
+    def acts_for_all(self) -> bool:
+        """Say whether commands here act as the provisioner, and not as one person among others."""
+        return self._recorder() is None
+
+    @property
+    def clone_suffix(self) -> str:
+        """Return what tells the logins of this clone and person from those of others."""
+        return sha256(f"{self.app.project_id}/{self.person}".encode()).hexdigest()[:6]
+
+    def login_path(self, kitchen: Kitchen) -> str:
+        """Return where the login into a kitchen is kept: a person's is the person's."""
+        return lease_path(self.own.identity.person, kitchen.name) if self.own is not None else kitchen.secret_path
 
     def layer(self, kitchen: Kitchen) -> Layer:
         """Return the layer of a kitchen of this environment."""
@@ -227,6 +277,10 @@ class Services:
 
     def credentials(self, kitchen: Kitchen) -> Credentials:
         """Return a kitchen's own login; raises NotFound where its secret is gone."""
+        if self.own is not None:
+            from kitchen.operations.leases import leased
+
+            return leased(self, kitchen)
         kept = self.secrets.read(kitchen.secret_path)
         if kept is None:
             raise NotFound(
@@ -241,6 +295,12 @@ class Services:
         now = self.embedded.administrator()  # starts it on demand; its port may have been taken while it was down
         return replace(found, host=now.host, port=now.port)
 
+    def binder(self, kitchen: Kitchen, *, application: str) -> Session:
+        """Open what rebinds a kitchen's views: the provisioner, else the kitchen itself, which may see less."""
+        if self._recorder() is None:
+            return self.sessions.as_administrator(application=application)
+        return self.sessions.open(self.credentials(kitchen), application=application)
+
     def standing(self) -> Kitchen:
         """Return the standing kitchen; raises NotFound before the environment is up."""
         found = self.control.kitchens.get(self.environment.name)
@@ -254,8 +314,9 @@ class Services:
 class App:
     """One project as seen from one folder."""
 
-    def __init__(self, start: Path) -> None:
+    def __init__(self, start: Path, *, tell: Say = lambda _: None) -> None:
         self.start = start
+        self.tell = tell  # what happens behind a command's back
         self._services: dict[str, Services] = {}
 
     @cached_property

@@ -60,5 +60,16 @@ class NotPermitted(KitchenError):
     exit_code = 8
 
 
+def told(cause: BaseException) -> str:
+    """Return what may be printed and kept of a failure: of one that is not ours only its kind.
+
+    A driver's words hold what it sent and what it got: statements, rows, addresses with passwords.
+    """
+    if isinstance(cause, KitchenError):
+        return cause.message
+    words = str(cause) if isinstance(cause, KeyboardInterrupt) else ""  # our own: which signal it was
+    return words or type(cause).__name__
+
+
 BUG = 70
 INTERRUPTED = 130

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kitchen.domain.journal import StepState
-from kitchen.errors import Incomplete
+from kitchen.errors import Incomplete, told
 
 
 def _nothing() -> None:
@@ -65,9 +65,7 @@ def run(steps: Sequence[Step], journal: Journal, *, say: Say) -> None:
 def resume(steps: Sequence[Step], journal: Journal, *, say: Say) -> None:
     """Finish what a process left: a step whose effect is there is recorded, any other is done."""
     states = journal.states()
-    for step in steps:
-        if states.get(step.name) is StepState.DONE:
-            continue
+    for step in left(steps, states, forward=True):
         if not (states.get(step.name) is StepState.STARTED and step.look()):
             say(step.says)
             journal.mark(step.name, StepState.STARTED)
@@ -79,17 +77,23 @@ def roll_back(steps: Sequence[Step], journal: Journal, *, say: Say, because: Bas
     """Undo, in reverse, every step that the journal says was begun; raises Incomplete with what remains."""
     states = journal.states()
     leftovers: list[str] = []
-    for step in reversed(steps):
-        if states.get(step.name) not in (StepState.STARTED, StepState.DONE):
-            continue
+    for step in left(steps, states, forward=False):
         try:
             step.undo()
             journal.mark(step.name, StepState.UNDONE)
         except Exception as failure:  # noqa: BLE001 - one undo that fails must not keep the others from running
-            leftovers.append(f"{step.name}: {failure}")
+            leftovers.append(f"{step.name}: {told(failure)}")
     if leftovers:
-        reason = f" after: {because}" if because is not None else ""
+        reason = f" after: {told(because)}" if because is not None else ""
         raise Incomplete(f"undo is incomplete{reason}", leftovers=tuple(leftovers), hint="kitchen recover") from because
+
+
+def left(steps: Sequence[Step], states: dict[str, StepState], *, forward: bool) -> tuple[Step, ...]:
+    """Return what is left to do, in order, or, backwards, what is left to undo."""
+    if forward:
+        return tuple(step for step in steps if states.get(step.name) is not StepState.DONE)
+    begun = (StepState.STARTED, StepState.DONE)
+    return tuple(step for step in reversed(steps) if states.get(step.name) in begun)
 
 
 def is_past_pivot(steps: Sequence[Step], states: dict[str, StepState]) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ import pytest
 from kitchen.adapters.embedded.binaries import Binaries
 from kitchen.adapters.embedded.postgres import EmbeddedPostgres
 from tests.support import POSTGRES_15, REPOSITORY, PasswordsInMemory, Project, Server, Warehouse, missing
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so are a script's background jobs begun
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _home() -> Path:

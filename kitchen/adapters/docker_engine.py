@@ -161,7 +161,7 @@ def _folder_of(files: Mapping[str, bytes]) -> Iterator[dict[str, dict[str, str]]
         inner.chmod(0o755)
         for name, content in files.items():
             if not _FILE_NAME.fullmatch(name):
-                raise InvalidInput(f"{name[:80]!a} cannot name a file of a container")
+                raise InvalidInput(f"{name[:80]!r} cannot name a file of a container")
             (inner / name).write_bytes(content)
             (inner / name).chmod(0o444)
         yield {str(inner): {"bind": FILES, "mode": "ro"}}

@@ -16,7 +16,7 @@ def checked_key(key: str) -> str:
         raise InvalidInput(f"the name of a file has 1 to {MAX_KEY_BYTES} bytes")
     if not all(_is_plain(part) for part in key.split("/")):
         raise InvalidInput(
-            f"{key[:80]!a} cannot name a file: relative, parted by /, no part empty, beginning with a dot or over-long"
+            f"{key[:80]!r} cannot name a file: relative, parted by /, no part empty, beginning with a dot or over-long"
         )
     return key
 

@@ -15,7 +15,7 @@ def segments_of(path: str) -> tuple[str, ...]:
     parts = tuple(path.split("/"))
     if len(parts) > MAX_SEGMENTS or not all(_SEGMENT.fullmatch(part) for part in parts):
         raise InvalidInput(
-            f"{path[:80]!a} cannot be the path of a secret: a to z, 0 to 9, _ and -, parted by /, each at most 64 long"
+            f"{path[:80]!r} cannot be the path of a secret: a to z, 0 to 9, _ and -, parted by /, each at most 64 long"
         )
     return parts
 

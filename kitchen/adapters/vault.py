@@ -128,6 +128,13 @@ class VaultSecretStore:
         """Return the full paths below a prefix, sorted."""
         return tuple(sorted(self._below("".join(f"{part}/" for part in prefix_of(prefix)))))
 
+    def put_policy(self, name: str, hcl: str) -> None:
+        """Write a policy of the vault's; the login must be one that may."""
+        self._ask(
+            f"writing the policy {name!r}",
+            lambda _: self._client.sys.create_or_update_policy(name=name, policy=hcl),
+        )
+
     def _below(self, folder: str) -> builtins.list[str]:
         try:
             answer = self._ask(

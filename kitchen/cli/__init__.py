@@ -20,6 +20,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "up": ("Set up", "services", "start embedded services"),
     "down": ("Set up", "services", "stop embedded services"),
     "doctor": ("Set up", "services", "check every component, version and privilege"),
+    "login": ("Set up", "people", "keep your own login of an environment"),
+    "whoami": ("Set up", "people", "who you are in an environment, and what you may do"),
     "create": ("Kitchens", "kitchens", "make a kitchen: branch, schema, credentials"),
     "list": ("Kitchens", "kitchens", "kitchens of every environment you can reach"),
     "tree": ("Kitchens", "kitchens", "kitchens below their parents"),
@@ -29,10 +31,12 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "env": ("Kitchens", "enter", "a kitchen's environment variables"),
     "edit": ("Kitchens", "edit", "change a kitchen's expiry, staff or ticket"),
     "hand": ("Kitchens", "edit", "give a kitchen to somebody else"),
-    "delete": ("Kitchens", "kitchens", "remove a kitchen and everything it has"),
-    "prune": ("Kitchens", "kitchens", "remove what has expired or is no longer used"),
+    "staff": ("Kitchens", "staff", "who may use a kitchen besides its owner"),
+    "delete": ("Kitchens", "removal", "remove a kitchen and everything it has"),
+    "prune": ("Kitchens", "removal", "remove what has expired or is no longer used"),
     "hydrate": ("Work", "layers", "copy tables into the kitchen to write to them"),
     "update": ("Work", "layers", "merge the parent down into the kitchen"),
+    "resolve": ("Work", "resolve", "mend an update whose files conflict, and go on"),
     "diff": ("Work", "layers", "what a kitchen changed: files, recipes, tables"),
     "run": ("Work", "runs", "run a recipe with its tests"),
     "runs": ("Work", "runs", "runs of the past"),
@@ -43,6 +47,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "release": ("Deliver", "releases", "plan, approve, apply and roll back releases"),
     "recover": ("Deliver", "recovery", "finish or undo what was interrupted"),
     "pantry": ("Data", "pantry", "masked production data: scan, check, refresh"),
+    "schedule": ("Data", "schedule", "refresh pantries when they are due"),
     "secret": ("Data", "secrets", "secrets of an environment"),
     "files": ("Data", "storage", "files of a kitchen in the object store"),
     "audit": ("Data", "audit", "who did what, and whether the record is whole"),
@@ -102,8 +107,9 @@ def main() -> NoReturn:
     except click.ClickException as wrong:
         wrong.show()
         sys.exit(wrong.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; if something was being changed: kitchen recover", err=True)
+    except (click.Abort, KeyboardInterrupt) as stopped:
+        notes = [*getattr(stopped, "__notes__", ()), *getattr(stopped.__cause__, "__notes__", ())]
+        click.echo("; ".join(["interrupted", *notes]), err=True)
         sys.exit(INTERRUPTED)
     except KitchenError as error:
         show(error)

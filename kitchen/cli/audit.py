@@ -6,7 +6,8 @@ import click
 
 from kitchen.cli import output
 from kitchen.cli.options import current_app, environment_option, json_option
-from kitchen.errors import Refused
+from kitchen.domain.words import counted
+from kitchen.errors import KitchenError, Refused
 
 
 @click.group("audit")
@@ -32,12 +33,32 @@ def list_entries(environment: str | None, limit: int, as_json: bool) -> None:
 @environment_option
 @json_option
 def verify(environment: str | None, as_json: bool) -> None:
-    """Check the chain of an environment's audit; exits 5 where an entry was altered or removed."""
-    services = current_app().workbench(environment)
-    count, wrong = services.control.audit.verify()
+    """Check the chain of an environment's audit, or of all; exits 5 where an entry was altered or removed.
+
+    This machine remembers where the chain ended: what was there at the last check must still be there.
+    """
+    from kitchen.operations.audited import verify_audit
+
+    app = current_app()
+    names = [environment] if environment else list(app.environments.environments)
+    found: list[dict[str, object]] = []
+    failed: KitchenError | None = None
+    for name in names:
+        try:
+            services = app.services(name)
+            count, wrong = verify_audit(services.control.audit, services.state_dir / "audit.seen")
+        except KitchenError as away:
+            if environment:
+                raise
+            output.warn(f"the audit of {name} was not checked: {away.message}")
+            failed = failed or away
+            continue
+        found.append({"environment": name, "entries": count, "wrong": wrong})
+        if wrong is not None:
+            failed = Refused(f"the audit of {name!r} is not whole: {wrong}", hint=f"kitchen audit list -e {name}")
+        elif not as_json:
+            output.done(f"the audit of {name} is whole: {counted(count, 'entry', 'entries')}")
     if as_json:
-        output.emit_json({"environment": services.environment.name, "entries": count, "wrong": wrong})
-    if wrong is not None:
-        raise Refused(f"the audit of {services.environment.name!r} is not whole: {wrong}", hint="kitchen audit list")
-    if not as_json:
-        output.done(f"the audit of {services.environment.name} is whole: {count} entries")
+        output.emit_json(found)
+    if failed is not None:
+        raise failed

@@ -11,12 +11,17 @@ import click
 
 from kitchen.cli import output
 from kitchen.cli.options import changing_options, current_app, environment_option, json_option, kitchen_argument
-from kitchen.cli.release_output import confirm, described, tell_plan
+from kitchen.cli.release_output import described, tell_plan
 from kitchen.domain.release import Release, ReleaseKind, ReleasePlan, ReleaseState
+from kitchen.domain.words import counted
 from kitchen.errors import Refused
 
 if TYPE_CHECKING:
     from kitchen.app import App, Services
+    from kitchen.domain.environment import Environment
+    from kitchen.domain.kitchen import Kitchen
+    from kitchen.operations.merge import Merge
+    from kitchen.operations.promote import Hotfix
 
 
 @click.command("merge")
@@ -32,26 +37,45 @@ def merge_command(
     The merge result runs in a throwaway kitchen over the parent's live tables: what changed and all that follows from
     it, with every test that sees it. Only if all is well does anything move.
     """
-    from kitchen.operations.merge import plan_merge, record
+    from kitchen.operations.merge import plan_merge
 
     app = current_app()
     services, found = app.find(kitchen or kitchen_option, environment)
     merge = plan_merge(services, app.repository, found)
+    if _merged(app, services, merge, found.name, dry_run=dry_run, yes=yes, as_json=as_json):
+        output.say(f"next: kitchen promote, or kitchen delete {found.name}")
+
+
+def merge_down(app: App, services: Services, target: Kitchen, *, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Bring what went into the environment above past this one, such as a hotfix, into its standing kitchen."""
+    from kitchen.operations.merge import plan_down
+
+    above = app.environments.get(str(services.environment.parent))
+    merge = plan_down(services, app.repository, target, above)
+    if _merged(app, services, merge, above.name, dry_run=dry_run, yes=yes, as_json=as_json):
+        output.say("next: kitchen update K, in each kitchen that shall have it")
+
+
+def _merged(
+    app: App, services: Services, merge: Merge, source: str, *, dry_run: bool, yes: bool, as_json: bool
+) -> bool:
+    """Show, ask and apply; say whether there is more to tell."""
+    from kitchen.operations.merge import record
+
     if merge.plan is None:
-        output.done(f"{merge.target.name} has everything of {found.name} already")
+        output.done(f"{merge.target.name} has everything of {source} already")
         if as_json:
-            output.emit_json({"kitchen": found.name, "into": merge.target.name, "release": None})
-        return
+            output.emit_json({"kitchen": source, "into": merge.target.name, "release": None})
+        return False
     tell_plan(merge.plan, merge.effect.left if merge.effect is not None else ())
     if dry_run:
         _dry(app, services, ReleaseKind.MERGE, merge.target.name, merge.plan)
-        return
-    confirm(f"merge {found.name} into {merge.target.name}?", yes=yes)
+        return False
+    output.confirm(f"Merge {source} into {merge.target.name}?", yes=yes)
     release = _applied(app, services, record(services, merge, merge.plan))
     if as_json:
-        output.emit_json({"kitchen": found.name, "into": merge.target.name, "release": described(release)})
-        return
-    output.say(f"next: kitchen promote, or kitchen delete {found.name}")
+        output.emit_json({"kitchen": source, "into": merge.target.name, "release": described(release)})
+    return not as_json
 
 
 def _dry(app: App, services: Services, kind: ReleaseKind, target: str, plan: ReleasePlan) -> None:
@@ -66,7 +90,9 @@ def _dry(app: App, services: Services, kind: ReleaseKind, target: str, plan: Rel
 
 @click.command("promote")
 @click.argument("environment", required=False, metavar="[ENV]")
-@click.option("--from", "source", metavar="ENV", help="The environment to promote, where several lie below.")
+@click.option(
+    "--from", "source", metavar="ENV|K", help="What to promote: one of several environments below, or a hotfix."
+)
 @changing_options
 @json_option
 def promote_command(*, environment: str | None, source: str | None, dry_run: bool, yes: bool, as_json: bool) -> None:
@@ -78,12 +104,11 @@ def promote_command(*, environment: str | None, source: str | None, dry_run: boo
     from kitchen.operations.promote import approve, plan_promotion, record
 
     app = current_app()
-    services, below = promotion(app, environment, source)
-    name = services.environment.name
-    refuse_half_merged(app, below)
-    planned = plan_promotion(services, app.repository, app.environments.get(below))
+    services, released = promotion(app, environment, source)
+    name, below = services.environment.name, released.name
+    planned = plan_promotion(services, app.repository, released)
     if planned is None:
-        output.done(f"{name} has everything of {below} already")
+        tell_nothing_new(services, below)
         if as_json:
             output.emit_json({"environment": name, "release": None})
         return
@@ -92,11 +117,11 @@ def promote_command(*, environment: str | None, source: str | None, dry_run: boo
     if dry_run:
         _dry(app, services, ReleaseKind.PROMOTION, name, plan)
         return
-    confirm(f"release {below} into {name}?", yes=yes)
+    output.confirm(f"Release {below} into {name}?", yes=yes)
     release = record(services, plan)
     if release.missing_approvals:
         try:
-            release = approve(services, release)
+            release = approve(services, app.repository, release)
             output.say(f"  approved by {services.person}")
         except Refused as refused:
             output.warn(refused.message)
@@ -117,8 +142,8 @@ def refuse_half_merged(app: App, below: str) -> None:
         refuse_publishing(source.control, source.standing())
 
 
-def promotion(app: App, environment: str | None, source: str | None) -> tuple[Services, str]:
-    """Return the environment that is released into and the name of the one below it that is released."""
+def promotion(app: App, environment: str | None, source: str | None) -> tuple[Services, Environment | Hotfix]:
+    """Return the environment that is released into and what is: an environment below it, or a hotfix of it."""
     from kitchen.errors import InvalidInput
 
     chain = app.environments
@@ -127,13 +152,27 @@ def promotion(app: App, environment: str | None, source: str | None) -> tuple[Se
         raise InvalidInput("there is no environment above to promote into", hint="kitchen environment show")
     chain.get(name)
     below = [child.name for child in chain.children(name)]
+    if source is not None and source not in chain.environments:
+        return app.services(name), _hotfix(app, source)
     if source is not None and source not in below:
         raise InvalidInput(f"{source!r} is not promoted into {name!r} (these are: {', '.join(below) or 'none'})")
     if not below:
         raise InvalidInput(f"nothing is promoted into {name!r}", hint="kitchen environment show")
     if source is None and len(below) > 1:
         raise InvalidInput(f"several environments are promoted into {name!r}", hint=f"--from {below[0]}")
-    return app.services(name), source or below[0]
+    refuse_half_merged(app, source or below[0])
+    return app.services(name), chain.get(source or below[0])
+
+
+def _hotfix(app: App, kitchen: str) -> Hotfix:
+    from kitchen.domain.kitchen import Kind
+    from kitchen.errors import InvalidInput
+    from kitchen.operations.promote import Hotfix
+
+    services, found = app.find(kitchen)
+    if found.kind is not Kind.WORKING or found.branch is None:
+        raise InvalidInput(f"{kitchen!r} is a {found.kind} kitchen and is not promoted", hint="kitchen list")
+    return Hotfix(found.name, found.branch, services.environment.branch)
 
 
 def _applied(app: App, services: Services, release: Release) -> Release:
@@ -142,7 +181,20 @@ def _applied(app: App, services: Services, release: Release) -> Release:
     began = monotonic()
     done = apply(services, app.repository, release, say=output.step).release
     output.done(
-        f"release {done.number}: {done.plan.source} is in {done.kitchen} ({(done.commit or '')[:12]}, "
-        f"{len(done.swapped)} tables, {monotonic() - began:.1f} s)"
+        f"release {done.number} of {done.environment}: {done.plan.source} is in {done.kitchen} "
+        f"({(done.commit or '')[:12]}, "
+        f"{counted(len(done.swapped), 'table')}, {monotonic() - began:.1f} s)"
     )
     return done
+
+
+def tell_nothing_new(services: Services, below: str) -> None:
+    """Say that nothing is to be released, and where that is because the newest release was rolled back."""
+    from kitchen.operations.promote import rolled_back
+
+    name, out = services.environment.name, rolled_back(services)
+    if out is None:
+        output.done(f"{name} has everything of {below} already")
+        return
+    output.warn(f"nothing of {below} is new to {name}, but release {out} was rolled back: its files and tables are out")
+    output.say(f"next: kitchen release apply {out} -e {name}, or a commit in {below} that mends it")

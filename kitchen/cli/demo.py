@@ -38,7 +38,7 @@ def demo_command(folder: Path, again: bool, yes: bool) -> None:
 
 
 def _clear(folder: Path) -> None:
-    from kitchen.app import key_home, state_home
+    from kitchen.operations.homes import key_home, state_home
 
     if (folder / "environments").is_dir():
         Stage(folder).play(Command(("kitchen", "down"), expect=tuple(range(256))))

@@ -42,9 +42,11 @@ def enter_command(
 
     app = current_app()
     services, found = app.find(kitchen or kitchen_option, environment)
+    services.credentials(found)  # who may not enter gets no worktree either
     folder = _folder(app, found)
     if not command:
-        for line in greeting(services, found, folder):
+        parents = [each.name for each in services.layer(found).parents]
+        for line in greeting(services, found, folder, parents):
             output.say(line)
     return enter(services, found, folder, command)
 
@@ -53,6 +55,7 @@ def _folder(app: App, kitchen: Kitchen) -> Path:
     """Return where one works in a kitchen; its worktree is made where this machine has none."""
     from kitchen.domain.kitchen import Kind, State
     from kitchen.operations.enter import is_inside
+    from kitchen.operations.sharing import bring_branch
 
     if kitchen.state not in (State.READY, State.PUBLISHING):
         raise Conflict(f"kitchen {kitchen.name!r} is {kitchen.state}", hint="kitchen recover")
@@ -60,6 +63,7 @@ def _folder(app: App, kitchen: Kitchen) -> Path:
         return app.start
     worktree = app.worktrees / kitchen.name
     if not (worktree / ".git").exists():
+        bring_branch(app.repository, kitchen.branch, owner=kitchen.owner)
         output.step(f"checking out {kitchen.branch} in {worktree}")
         app.repository.add_worktree(worktree, kitchen.branch)
     return app.start if is_inside(app.start, worktree) else worktree

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
 
 from kitchen.app import Services
-from kitchen.cli.options import current_app, json_option
-from kitchen.cli.output import done, emit, emit_json, say, step, table, warn
+from kitchen.cli.options import changing_options, current_app, dry_run_option, environment_option, json_option
+from kitchen.cli.output import confirm, done, emit, emit_json, say, step, table, warn
 from kitchen.domain.connection import Credentials
 from kitchen.domain.environment import Environment
 from kitchen.domain.installation import Installation
@@ -58,9 +58,12 @@ def show(name: str | None, as_json: bool) -> None:
 @click.option("--as", "user", metavar="USER", help="The server's administrator; its password is asked for.")
 @click.option("--print", "printed", is_flag=True, help="Print the SQL for an administrator to review, and run nothing.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done on the server, and leave it as it is.")
+@click.option("--vault", is_flag=True, help="Only write the vault's policies, with this login of the vault's.")
 @click.option("--new-password", is_flag=True, help="Give the provisioner another password; older ones open nothing.")
 @json_option
-def install(*, name: str, user: str | None, printed: bool, dry_run: bool, new_password: bool, as_json: bool) -> None:
+def install(
+    *, name: str, user: str | None, printed: bool, dry_run: bool, vault: bool, new_password: bool, as_json: bool
+) -> None:
     """Prepare an environment on a PostgreSQL server that is somebody else's; what is done already is left alone.
 
     The administrator comes from PGUSER with PGPASSFILE (or PGPASSWORD), or from --as USER with a prompt; address and
@@ -71,13 +74,16 @@ def install(*, name: str, user: str | None, printed: bool, dry_run: bool, new_pa
 
     app = current_app()
     services = app.services(name)
+    if vault:
+        _write_policies(services, as_json=as_json)
+        return
     administrator = _administrator(services.environment, user)
     if printed or dry_run:
         looks = administrator or _provisioner(services)
         if dry_run and looks is None:
             raise InvalidInput("nobody can look at the server", hint=f"kitchen environment install {name} --print")
         installation = review(services, looks, say=say, new_password=new_password, keep=printed)
-        _print(installation, as_sql=printed, as_json=as_json)
+        _print(installation, services.environment, as_sql=printed, as_json=as_json)
         return
     if administrator is None:
         raise InvalidInput(
@@ -128,19 +134,48 @@ def _provisioner(services: Services) -> Credentials | None:
     """Return the provisioner's login where it works already: it can look as well as an administrator."""
     try:
         login = services.sessions.administrator()
-        services.sessions.open(login, application="kitchen environment install").close()
+        services.sessions.as_administrator(application="kitchen environment install").close()
     except KitchenError:
         return None
     return login
 
 
-def _print(installation: Installation, *, as_sql: bool, as_json: bool) -> None:
+def _write_policies(services: Services, *, as_json: bool) -> None:
+    from kitchen.domain.access_policies import vault_policies
+
+    store, wanted = services.policies, vault_policies(services.environment)
+    if store is None:
+        raise InvalidInput(
+            f"the secrets of {services.environment.name!r} are in a file, which has no policies",
+            hint="vault: {kind: hashicorp, …} in its file below environments/",
+        )
+    for policy in wanted:
+        store.put_policy(policy.name, policy.hcl)
+        step(f"{policy.name}: {policy.says}")
+    if as_json:
+        emit_json({"environment": services.environment.name, "policies": [policy.name for policy in wanted]})
+        return
+    done(f"the vault of {services.environment.name} has its policies; give {wanted[-1].name} to everybody admitted")
+
+
+def _print(installation: Installation, environment: Environment, *, as_sql: bool, as_json: bool) -> None:
+    from kitchen.domain.access_policies import bucket_policy, vault_policies
     from kitchen.domain.installation import as_script
 
+    policies, bucket = vault_policies(environment), bucket_policy(environment)
     if as_json:
-        emit_json({**_as_data(installation), "installed": False, "script": as_script(installation) if as_sql else None})
+        emit_json({
+            **_as_data(installation), "installed": False, "script": as_script(installation) if as_sql else None,
+            "policies": {policy.name: policy.hcl for policy in policies}, "bucket_policy": bucket,
+        })  # fmt: skip
     elif as_sql:
         emit(as_script(installation))
+        for policy in policies:  # as comments: the whole is read by psql
+            emit(f"\n-- The vault: {policy.says}\n-- vault policy write {policy.name} - <<HCL")
+            emit("\n".join(f"-- {line}" for line in [*policy.hcl.splitlines(), "HCL"]))
+        if bucket is not None:
+            emit("\n-- The bucket's policy: aws s3api put-bucket-policy --bucket … --policy file://…")
+            emit("\n".join(f"-- {line}" for line in bucket.splitlines()))
     else:
         table(("where", "what"), [(action.place, action.says) for action in installation.actions])
         for caution in installation.cautions:
@@ -158,12 +193,100 @@ def _as_data(installation: Installation) -> dict[str, object]:
     }
 
 
+@environment_command.command("admit")
+@click.argument("person")
+@environment_option
+@click.option(
+    "--role", default="developer", show_default=True, help="viewer, developer, releaser, admin or runner (CI)."
+)
+@click.option("--password-file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Where the first password is written, for you to hand over.")  # fmt: skip
+@click.option("--new-password", is_flag=True, help="Somebody who is in already gets another one.")
+@dry_run_option
+@json_option
+def admit(
+    *, person: str, environment: str | None, role: str, password_file: Path | None, new_password: bool, dry_run: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Let somebody into an environment that many share, or give another role; admins do that.
+
+    The first password lies in a file that only you read: hand it over, and let them type kitchen login --new-password.
+    """
+    from kitchen.domain.people import person_name
+    from kitchen.operations.people import admit as carry_out
+
+    services = current_app().workbench(environment)
+    if dry_run:
+        emit(f"let {person_name(person)} into {services.environment.name} as {role}")
+        return
+    file = carry_out(services, person, role, password_file, renews=new_password)
+    if as_json:
+        emit_json({"environment": services.environment.name, "person": person, "role": role,
+                   "password_file": str(file) if file is not None else None})  # fmt: skip
+        return
+    done(f"{person} is a {role} in {services.environment.name}")
+    if file is not None:
+        say(f"the first password is in {file}; then, on their machine: kitchen login -e {services.environment.name} "
+            f"--person {person} --new-password")  # fmt: skip
+
+
+@environment_command.command("revoke")
+@click.argument("person")
+@environment_option
+@changing_options
+@json_option
+def revoke(*, person: str, environment: str | None, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Let somebody out: login closed, sessions ended, logins into kitchens gone. Repeating it finishes it."""
+    from kitchen.operations.people import revoke as carry_out
+
+    services = current_app().workbench(environment)
+    if dry_run:
+        for line in ("close the login", "end the sessions", "drop the logins into kitchens", "leave every staff"):
+            emit(f"{line} of {person}")
+        return
+    confirm(f"Let {person} out of {services.environment.name}?", yes=yes)
+    left = carry_out(services, person, say=step)
+    if as_json:
+        emit_json({"environment": services.environment.name, "person": person, "kitchens": left})
+        return
+    done(f"{person} is out of {services.environment.name}")
+    for kitchen in left:
+        say(f"still theirs: {kitchen}; kitchen hand {kitchen} PERSON, or kitchen delete {kitchen}")
+
+
+@environment_command.command("people")
+@click.argument("name", required=False, metavar="[ENV]")
+@json_option
+def people(name: str | None, *, as_json: bool) -> None:
+    """Who was let into an environment, by whom, as what."""
+    found = current_app().workbench(name).people.all()
+    if as_json:
+        emit_json([asdict(one) for one in found])
+        return
+    rows = [
+        (
+            one.name,
+            one.role if one.revoked_at is None else "left",
+            one.admitted_by,
+            f"{one.admitted_at:%Y-%m-%d}",
+            one.kitchens,
+        )
+        for one in found
+    ]
+    table(("person", "role", "admitted by", "since", "kitchens"), rows)
+
+
 @environment_command.command("align")
 @click.argument("name", metavar="ENV")
 def align(name: str) -> None:
-    """(Not there yet.) Bring an environment's toolchain to that of its parent."""
-    current_app().environments.get(name)
-    raise KitchenError("kitchen environment align is not there yet", hint=f"kitchen doctor {name}")
+    """Give an environment's server what its file says now: quotas, and what people's roles may do."""
+    app = current_app()
+    services = app.services(name)
+    if services.embedded is not None:
+        raise InvalidInput(f"environment {name!r} is embedded: its file is read at every command")
+    services.control.install()
+    services.people.open(services.environment, services.layout)
+    done(f"{name} is aligned")
 
 
 def _described(environment: Environment) -> dict[str, object]:

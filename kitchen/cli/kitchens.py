@@ -1,11 +1,10 @@
-"""``kitchen create``, ``list``, ``tree``, ``status``, ``show``, ``delete`` and ``prune``."""
+"""``kitchen create``, ``list``, ``tree``, ``status`` and ``show``."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,11 +12,13 @@ import click
 from kitchen.app import App, Services
 from kitchen.cli import output
 from kitchen.cli.options import changing_options, current_app, environment_option, json_option, kitchen_argument
-from kitchen.errors import InvalidInput, Unavailable
+from kitchen.domain.words import counted
+from kitchen.errors import InvalidInput, NotPermitted, Unavailable
 
 if TYPE_CHECKING:
-    from kitchen.domain.kitchen import Kitchen
-    from kitchen.operations.kitchens import Overview, Status
+    from collections.abc import Iterator, Sequence
+
+    from kitchen.operations.kitchens import Overview, Status, Unfinished
 
 _TTL = re.compile(r"([1-9][0-9]{0,3})([hdw])")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -27,13 +28,17 @@ def duration(text: str) -> timedelta:
     """Return the meaning of 12h, 14d or 2w; raises InvalidInput."""
     found = _TTL.fullmatch(text)
     if found is None:
-        raise InvalidInput(f"{text[:20]!a} is no duration", hint="14d, 12h or 2w")
+        raise InvalidInput(f"{text[:20]!r} is no duration", hint="14d, 12h or 2w")
     return int(found[1]) * _UNITS[found[2]]
 
 
 @click.command("create")
 @click.argument("name", required=False)
-@click.option("--parent", metavar="K", help="The kitchen to layer over; else the environment's standing kitchen.")
+@click.option(
+    "--parent",
+    metavar="K",
+    help="The kitchen to layer over, or the environment that a hotfix mends; else the standing kitchen.",
+)
 @click.option("--branch", metavar="B", help="An existing branch to work on, or what to call the new one.")
 @click.option("--data", default="layer", show_default=True, help="layer, copy, sample:10% or none.")
 @click.option("--isolated", is_flag=True, help="Leave the parents' tables out; only the pantry is read through.")
@@ -48,16 +53,28 @@ def create_command(
     staff: tuple[str, ...], ticket: str | None, environment: str | None, dry_run: bool, yes: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Make a kitchen: a branch in its own folder, a schema over the pantry, credentials that open nothing else."""
+    from kitchen.domain.sample import share_of
     from kitchen.operations.create import create_steps, create_working
     from kitchen.operations.create_plan import Wish, plan_working
 
     if data not in ("layer", "copy", "none"):
-        raise InvalidInput(f"--data {data[:20]} is not there yet: layer, copy and none are", hint="kitchen create NAME")
+        kind, _, share = data.partition(":")
+        if kind != "sample":
+            raise InvalidInput(f"--data {data[:20]!r} is none of layer, copy, sample:10% and none")
+        share_of(share)
     wish = Wish(name, parent, branch, isolated or data == "none", duration(ttl) if ttl else None, staff, ticket, data)
     app = current_app()
     services = app.workbench(environment)
+    if environment is None and parent in app.environments.environments:
+        services = app.services(app.environments.workbench_below(str(parent)).name)
     creation = plan_working(
-        services, app.repository, app.worktrees, wish, person=app.person, environments=app.environments.environments
+        services,
+        app.repository,
+        app.worktrees,
+        wish,
+        person=services.person,
+        environments=app.environments.environments,
+        say=output.warn,
     )
     if dry_run:
         for step in create_steps(services, creation, repository=app.repository):
@@ -72,7 +89,7 @@ def create_command(
     output.say(f"next: kitchen enter {made.name}")
 
 
-def _reachable(app: App, environment: str | None) -> list[Services]:
+def reachable(app: App, environment: str | None) -> list[Services]:
     """Return the environments that answer; those that do not are named on stderr, not started."""
     names = [environment] if environment else list(app.environments.environments)
     found: list[Services] = []
@@ -87,16 +104,23 @@ def _reachable(app: App, environment: str | None) -> list[Services]:
     return found
 
 
-def _all(app: App, environment: str | None) -> list[Overview]:
-    from kitchen.operations.kitchens import overviews
+def _all(app: App, environment: str | None) -> tuple[list[Overview], list[Unfinished]]:
+    """Return the kitchens, and what was left that no kitchen shows: of a pantry, of one not yet or no longer there."""
+    from kitchen.operations.kitchens import overviews, unfinished
 
     found: list[Overview] = []
-    for services in _reachable(app, environment):
+    elsewhere: list[Unfinished] = []
+    for services in reachable(app, environment):
         try:
-            found += overviews(services, app.repository, worktrees=app.worktrees)
-        except Unavailable as error:
+            left = unfinished(services)
+            here = overviews(services, app.repository, worktrees=app.worktrees, left=left)
+            found += here
+            elsewhere += [each for each in left if each not in [one.unfinished for one in here]]
+        except (Unavailable, NotPermitted) as error:
+            if environment is not None and isinstance(error, NotPermitted):
+                raise
             output.warn(f"{services.environment.name}: {error.message}")
-    return found
+    return found, elsewhere
 
 
 @click.command("list")
@@ -106,24 +130,47 @@ def _all(app: App, environment: str | None) -> list[Overview]:
 def list_command(environment: str | None, mine: bool, as_json: bool) -> None:
     """Kitchens of every environment you can reach, with unfinished work."""
     app = current_app()
-    found = [each for each in _all(app, environment) if not mine or each.owner == app.person]
+    everything, elsewhere = _all(app, environment)
+    found = [each for each in everything if not mine or each.owner == app.services(each.environment).person]
     if as_json:
-        output.emit_json([asdict(each) for each in found])
+        output.emit_json([_document(each) for each in found])
+        _tell_left(elsewhere)
         return
     now = datetime.now(UTC)
     headings = ("kitchen", "environment", "state", "parent", "owner", "age", "expires", "commits", "tables", "size",
-                "last run")  # fmt: skip
+                "pantry", "last run", "next")  # fmt: skip
     output.table(headings, [_cells(each, now) for each in found])
     _tell(found)
+    _tell_left(elsewhere)
+
+
+def _document(each: Overview) -> dict[str, object]:
+    from kitchen.operations.kitchens import next_command
+
+    command, _ = next_command(each)
+    return {**asdict(each), "newer_pantry": each.newer_pantry, "next": command}
 
 
 def _cells(each: Overview, now: datetime) -> tuple[object, ...]:
     moved = f"+{each.ahead} -{each.behind}" if each.ahead is not None else None
+    from kitchen.operations.kitchens import next_command
+
     run = f"{each.last_run.recipe} {each.last_run.state.value}" if each.last_run is not None else None
+    command, _ = next_command(each)
     return (
         each.name, each.environment, each.state.value, each.parent, each.owner, output.ago(each.created_at, now),
-        _until(each.expires_at, now), moved, each.tables, output.size(each.size), run,
+        _until(each.expires_at, now), moved, each.tables, output.size(each.size), _pantry(each), run, command,
     )  # fmt: skip
+
+
+def _pantry(each: Overview) -> str | None:
+    if each.pantry is None:
+        return None
+    return f"v{each.pantry} (v{each.newer_pantry} is there)" if each.newer_pantry is not None else f"v{each.pantry}"
+
+
+def _rows(estimate: int) -> str | None:
+    return f"{estimate:,}" if estimate >= 0 else None  # nobody has counted
 
 
 def _until(moment: datetime | None, now: datetime) -> str | None:
@@ -135,10 +182,23 @@ def _until(moment: datetime | None, now: datetime) -> str | None:
 def _tell(found: list[Overview]) -> None:
     for each in found:
         if each.unfinished is not None:
-            left = each.unfinished
-            output.warn(f"{left.kind} of {each.name} is unfinished: kitchen recover {left.id[:8]}")
+            _tell_left([each.unfinished])
         elif each.is_expiring:
-            output.warn(f"{each.name} expires {each.expires_at:%Y-%m-%d %H:%M}: kitchen prune removes it then")
+            output.warn(_expiry(each))
+
+
+def _expiry(each: Overview) -> str:
+    gone = each.expires_at is not None and each.expires_at < datetime.now(UTC)
+    when = f"{'expired' if gone else 'expires'} {each.expires_at:%Y-%m-%d %H:%M} UTC"
+    return f"{each.name} {when}, kitchen prune removes it then; to keep it: kitchen edit {each.name} --ttl 14d"
+
+
+def _tell_left(found: Sequence[Unfinished]) -> None:
+    for left in found:
+        if left.is_going_on:
+            output.say(f"  {left.kind} of {left.subject} is going on, by {left.by}")
+        else:
+            output.warn(f"{left.kind} of {left.subject} is unfinished, by {left.by}: kitchen recover {left.id[:8]}")
 
 
 @click.command("tree")
@@ -146,18 +206,18 @@ def _tell(found: list[Overview]) -> None:
 @json_option
 def tree_command(environment: str | None, as_json: bool) -> None:
     """Kitchens below their parents."""
-    found = _all(current_app(), environment)
+    found, elsewhere = _all(current_app(), environment)
+    now = datetime.now(UTC)
     below: dict[tuple[str, str | None], list[Overview]] = {}
     for each in found:
         below.setdefault((each.environment, each.parent), []).append(each)
 
     def document(each: Overview) -> dict[str, object]:
-        return {**asdict(each), "children": [document(child) for child in below.get((each.environment, each.name), [])]}
+        children = below.get((each.environment, each.name), [])
+        return {**_document(each), "children": [document(child) for child in children]}
 
     def draw(each: Overview, depth: int) -> None:
-        moved = f"  +{each.ahead} -{each.behind}" if each.ahead is not None else ""
-        state = "" if each.state.value == "ready" else f"  ({each.state.value})"
-        output.emit(f"{'   ' * depth}{each.name}{moved}{state}")
+        output.emit("   " * depth + "  ".join([each.name, *_branch_of_tree(each, now)]))
         for child in below.get((each.environment, each.name), []):
             draw(child, depth + 1)
 
@@ -168,6 +228,29 @@ def tree_command(environment: str | None, as_json: bool) -> None:
     for each in roots:
         draw(each, 0)
     _tell(found)
+    _tell_left(elsewhere)
+
+
+def _branch_of_tree(each: Overview, now: datetime) -> Iterator[str]:
+    """Yield what a line of the tree says of a kitchen besides its name."""
+    from kitchen.operations.kitchens import next_command
+
+    if each.state.value != "ready":
+        yield f"({each.state.value})"
+    if each.ahead is not None:
+        yield f"+{each.ahead} -{each.behind}"
+    if each.tables:
+        yield f"{counted(each.tables, 'table')}, {output.size(each.size)}"
+    if each.last_run is not None:
+        yield f"{each.last_run.recipe} {each.last_run.state.value}"
+    if each.newer_pantry is not None:
+        yield f"pantry v{each.newer_pantry} is there"
+    yield f"{each.owner}, {output.ago(each.created_at, now)}"
+    if each.expires_at is not None:
+        yield f"expires {_until(each.expires_at, now)}"
+    command, _ = next_command(each)
+    if not command.startswith("kitchen enter"):
+        yield f"next: {command}"
 
 
 @click.command("status")
@@ -186,6 +269,9 @@ def status_command(kitchen: str | None, kitchen_option: str | None, environment:
         return
     for label, value in _lines(state):
         output.emit(f"{label:<12} {value}")
+    if state.overview.is_expiring:
+        output.warn(_expiry(state.overview))
+    _tell_left(state.elsewhere)
     output.say(f"next: {state.next}   ({state.because})")
 
 
@@ -199,9 +285,10 @@ def _lines(state: Status) -> list[tuple[str, object]]:
         ("branch", each.branch),
         ("commits", f"{each.ahead} ahead, {each.behind} behind" if each.ahead is not None else None),
         ("changes", changed if each.worktree is not None else None),
+        ("unresolved", ", ".join(state.unresolved) or None),
         ("worktree", each.worktree),
         ("tables", f"{each.tables} of its own, {output.size(each.size)}"),
-        ("pantry", f"version {each.pantry}" if each.pantry is not None else None),
+        ("pantry", _pantry(each)),
         ("last run", f"{run.recipe} {run.state.value}, {output.ago(run.at, now)} ago" if run is not None else "none"),
         ("owner", each.owner),
         ("expires", _until(each.expires_at, now)),
@@ -223,10 +310,12 @@ def show_command(kitchen: str | None, kitchen_option: str | None, environment: s
     layer = services.layer(found)
     with services.sessions.open(services.credentials(found), application=f"kitchen {found.name} show") as session:
         own = services.tables.own(session, layer)
+        hiding = services.tables.hiding(session, layer)
     document = {
         "status": state, "kitchen": found, "search_path": layer.path(), "schemas": services.layout.schemas(found),
         "roles": {"owner": found.owner_role, "login": found.login_role, "reader": found.reader_role},
         "secret": found.secret_path, "storage": found.storage_prefix, "tables": own,
+        "hiding": [str(one.logical) for one in hiding],
     }  # fmt: skip
     if as_json:
         output.emit_json(document)
@@ -234,82 +323,10 @@ def show_command(kitchen: str | None, kitchen_option: str | None, environment: s
     for label, value in [*_lines(state), ("reads", ", ".join(layer.path())), ("login", found.login_role)]:
         output.emit(f"{label:<12} {value}")
     if own:
-        rows = [(one.logical, one.over, one.kind, one.rows, output.size(one.size)) for one in own]
+        rows = [(one.logical, one.over, one.kind, _rows(one.rows), output.size(one.size)) for one in own]
         output.table(("own", "over", "kind", "rows", "size"), rows)
-
-
-@click.command("delete")
-@kitchen_argument
-@environment_option
-@click.option("--force", is_flag=True, help="Also where uncommitted or unmerged work is lost.")
-@click.option("--keep-branch", is_flag=True, help="Leave the branch.")
-@changing_options
-def delete_command(
-    *, kitchen: str | None, kitchen_option: str | None, environment: str | None, force: bool, keep_branch: bool,
-    dry_run: bool, yes: bool,
-) -> None:  # fmt: skip
-    """Remove a kitchen and everything it has: sessions, data, credentials, files, worktree, branch."""
-    app = current_app()
-    services, found = app.find(kitchen or kitchen_option, environment)
-    _delete(app, services, found, force=force, keep_branch=keep_branch, dry_run=dry_run, yes=yes)
-
-
-def _delete(
-    app: App, services: Services, found: Kitchen, *, force: bool, keep_branch: bool, dry_run: bool, yes: bool
-) -> None:
-    from kitchen.operations.delete import delete_kitchen, delete_steps, plan_deletion
-
-    deletion = plan_deletion(
-        services, app.repository, app.worktrees, found, force=force, keep_branch=keep_branch,
-        recipes=services.environment.kitchens.on_delete,
-    )  # fmt: skip
-    if dry_run:
-        for step in delete_steps(services, deletion, repository=app.repository):
-            output.emit(step.says)
-        return
-    output.confirm(f"Delete kitchen {found.name} with its {_what(deletion.worktree)}tables and credentials?", yes=yes)
-    delete_kitchen(services, app.repository, deletion, say=output.step)
-    output.done(f"kitchen {found.name} is gone")
-
-
-def _what(worktree: Path | None) -> str:
-    return "worktree, " if worktree is not None else ""
-
-
-def _prune_archives(services: Services, *, dry_run: bool) -> None:
-    """Drop what old releases replaced; what is gone already costs a query each."""
-    from kitchen.operations.archives import drop, prunable_archives
-
-    for archive in prunable_archives(services, datetime.now(UTC)):
-        if dry_run:
-            output.say(f"{archive.schema}: kept by release {archive.release.number}")
-            continue
-        for needed in drop(services, archive):
-            output.warn(f"{archive.schema} stays: {needed}")
-
-
-@click.command("prune")
-@environment_option
-@click.option("--force", is_flag=True, help="Also where uncommitted or unmerged work is lost.")
-@changing_options
-def prune_command(environment: str | None, force: bool, dry_run: bool, yes: bool) -> None:
-    """Remove kitchens that have expired and candidates that nobody uses any more."""
-    from kitchen.errors import KitchenError
-    from kitchen.operations.prune import prunable
-
-    app = current_app()
-    failed: list[KitchenError] = []
-    count = 0
-    for services in _reachable(app, environment):
-        for each in prunable(services.control, datetime.now(UTC)):
-            output.say(f"{each.kitchen.name}: {each.why}")
-            try:
-                _delete(app, services, each.kitchen, force=force, keep_branch=False, dry_run=dry_run, yes=yes)
-                count += 1
-            except KitchenError as error:  # the others go on
-                output.warn(error.message)
-                failed.append(error)
-        _prune_archives(services, dry_run=dry_run)
-    output.done(f"{count} kitchens {'would be ' if dry_run else ''}removed")
-    if failed:
-        raise failed[0]
+    for one in hiding:
+        output.warn(
+            f"your own {one.logical} is empty and hides {one.over}, which is not: where that is not meant, drop it"
+            f" (CREATE TABLE IF NOT EXISTS makes one) and type kitchen hydrate {one.logical}"
+        )

@@ -15,6 +15,7 @@ from kitchen.cli.options import (
     kitchen_argument,
     kitchen_option,
 )
+from kitchen.domain.words import counted
 
 if TYPE_CHECKING:
     from kitchen.operations.diff import Diff, TableDiff
@@ -75,13 +76,20 @@ def update_command(
 ) -> None:  # fmt: skip
     """Merge the parent's branch down into the kitchen's; with --data move it to the newest pantry version.
 
-    Where both changed the same lines nothing is touched, and you are told how to merge with git.
+    Where both changed the same lines nothing is touched, and you are told how to merge with git. A standing kitchen,
+    such as dev, gets what went into the environment above past it: a hotfix; proven like any merge.
     """
+    from kitchen.domain.kitchen import Kind
     from kitchen.operations.update import plan_update, update, update_steps
 
     app = current_app()
     services, found = app.find(kitchen or kitchen_option, environment)
-    planned = plan_update(services, app.repository, found, data=data)
+    if found.kind is Kind.STANDING and services.environment.parent is not None and not data:
+        from kitchen.cli.deliver import merge_down
+
+        merge_down(app, services, found, dry_run=dry_run, yes=yes, as_json=as_json)
+        return
+    planned = plan_update(services, app.repository, found, data=data, say=output.warn)
     if dry_run:
         for step in update_steps(services, app.repository, planned):
             output.emit(step.says)
@@ -96,7 +104,8 @@ def update_command(
         output.done(f"{found.name} has everything of {found.parent} already")
         return
     output.done(
-        f"{found.name} is up to date with {found.parent}: {planned.commits} commits, {len(planned.files)} files"
+        f"{found.name} is up to date with {found.parent}: {counted(planned.commits, 'commit')}, "
+        f"{counted(len(planned.files), 'file')}"
     )
     if planned.pantry is not None:
         output.say("  tables of its own are still copies of the older data: drop one to read the new below it")
@@ -128,7 +137,7 @@ def diff_command(
 
 
 def _tell_diff(seen: Diff) -> None:
-    output.emit(f"{seen.kitchen} against {seen.parent}: {seen.ahead} commits ahead, {seen.behind} behind")
+    output.emit(f"{seen.kitchen} against {seen.parent}: {counted(seen.ahead, 'commit')} ahead, {seen.behind} behind")
     for path in seen.files:
         output.emit(f"  file   {path}")
     for path in seen.uncommitted:
@@ -145,8 +154,8 @@ def _tell_diff(seen: Diff) -> None:
 
 def _tell_table(table: TableDiff) -> str:
     if table.below is None:
-        return f"new, {table.rows:,} rows"
-    parts = [f"{table.rows:,} rows, {table.rows_below:,} in {table.below}"]
+        return f"new, {counted(table.rows, 'row')}"
+    parts = [f"{counted(table.rows, 'row')}, {table.rows_below:,} in {table.below}"]
     for what, columns in (
         ("added", table.columns_added),
         ("without", table.columns_removed),

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from kitchen.app import App
+from kitchen.cli.output import step
 from kitchen.errors import KitchenError
 
 Command = Callable[..., Any]
@@ -16,7 +17,7 @@ Command = Callable[..., Any]
 
 def current_app() -> App:
     """Return the project around the working folder."""
-    return App(Path.cwd())
+    return App(Path.cwd(), tell=step)
 
 
 def kitchen_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -70,5 +71,9 @@ def kitchen_option(command: Command) -> Command:
 
 def changing_options(command: Command) -> Command:
     """Add ``--dry-run`` (prints the very list that would run) and ``--yes``."""
-    command = click.option("--yes", "-y", is_flag=True, help="Do not ask.")(command)
+    return dry_run_option(click.option("--yes", "-y", is_flag=True, help="Do not ask.")(command))
+
+
+def dry_run_option(command: Command) -> Command:
+    """Add ``--dry-run`` alone, for commands that never ask."""
     return click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")(command)

@@ -39,7 +39,12 @@ def warn(text: str) -> None:
 
 def emit_json(data: object) -> None:
     """Print one JSON document; secrets come out redacted."""
-    click.echo(json.dumps(data, default=_plain, indent=2, ensure_ascii=False))
+    click.echo(json_text(data))
+
+
+def json_text(data: object) -> str:
+    """Return a document as the command line prints it."""
+    return json.dumps(data, default=_plain, indent=2, ensure_ascii=False)
 
 
 def emit(text: str) -> None:
@@ -70,13 +75,13 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask before something that cannot be taken back; without a terminal, --yes must have been given."""
-    from kitchen.errors import Refused
+    """Ask before something is changed; raises InvalidInput where nobody can answer, Refused where the answer is no."""
+    from kitchen.errors import InvalidInput, Refused
 
     if yes:
         return
     if not sys.stdin.isatty():
-        raise Refused(f"{question} Nobody can answer here.", hint="the same command with --yes")
+        raise InvalidInput(f"{question} Nobody can answer here.", hint="the same command with --yes")
     if not click.confirm(question, err=True):
         raise Refused("not confirmed; nothing was changed")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +12,12 @@ import click
 from kitchen.app import App, Services
 from kitchen.cli import output
 from kitchen.cli.options import changing_options, current_app, environment_option, json_option
+from kitchen.cli.pantry_progress import Progress
 from kitchen.errors import InvalidInput, NotFound, Refused
 
 if TYPE_CHECKING:
     from kitchen.domain.masking import Decision, Policy
+    from kitchen.operations.subset import Subset
     from kitchen.ports import PantryVersion
 
 
@@ -77,13 +78,21 @@ def check_command(list_all: bool, environment: str | None, as_json: bool) -> Non
     embedded = services.environment.is_embedded
     findings, decided = check_policy(services.source, policy, newest=newest, allow_proposed=embedded)
     stopping = tuple(finding for finding in findings if finding.stops)
+    sample = _sample_rules(services, policy)
     if as_json:
         columns = [
             {"table": c.table, "column": c.column, "type": c.type, "decision": summary(c.decision), "by": c.by,
              "why": c.decision.why if c.decision else None, "proposed": bool(c.decision and c.decision.proposed)}
             for c in decided
         ]  # fmt: skip
-        output.emit_json({"ok": not stopping, "findings": findings, "columns": columns if list_all else len(columns)})
+        output.emit_json(
+            {
+                "ok": not stopping,
+                "findings": findings,
+                "columns": columns if list_all else len(columns),
+                "sample": sample,
+            }
+        )
     elif list_all:
         rows = [
             (f"{c.table}.{c.column}", c.type, summary(c.decision), c.by + (" (proposed)" if c.decision and
@@ -91,6 +100,8 @@ def check_command(list_all: bool, environment: str | None, as_json: bool) -> Non
             for c in decided
         ]  # fmt: skip
         output.table(["column", "type", "decision", "decided by", "why"], rows)
+    if sample is not None and not as_json:
+        output.table(["table", "about", "which rows of it"], [tuple(rule.values()) for rule in sample])
     for finding in findings:
         if not finding.stops:
             output.warn(str(finding))
@@ -114,17 +125,23 @@ def refresh_command(environment: str | None, dry_run: bool, yes: bool, as_json: 
     from kitchen.operations.pantry_refresh import Refresh, refresh, refresh_steps
 
     app, services = _place(environment)
-    _, policy = policy_of(app, services)
+    path, policy = policy_of(app, services)
+    _say_which_counts(app, services, path)
     data = services.environment.data
     assert data is not None  # noqa: S101 - policy_of has asked
     parent = app.services(data.source)
     if dry_run:
-        for step in refresh_steps(services, 0, wish=None, say=output.step):
-            output.emit(step.says.replace("v0", "v<next>"))
+        steps = refresh_steps(services, 0, wish=None, say=output.step)
+        says = [step.says.replace("v0", "v<next>") for step in steps]
+        for line in [] if as_json else says:
+            output.emit(line)
+        subset = _would_choose(services, policy)
+        if as_json:
+            output.emit_json({"steps": says, "sample": subset.document() if subset is not None else None})
         return
-    progress = _Progress()
+    progress = Progress()
     wish = Refresh(
-        services.source, data.source, parent.secrets, policy, report=progress.report
+        services.source, data.source, parent.secrets, policy, data.sample, report=progress.report
     )  # fmt: skip
     version = refresh(services, wish, say=progress.say)
     manifest = next(found.manifest for found in services.control.pantries.all() if found.version == version)
@@ -138,26 +155,65 @@ def refresh_command(environment: str | None, dry_run: bool, yes: bool, as_json: 
         output.warn(f"{proposed} of its decisions are proposals that nobody has reviewed: kitchen pantry check --list")
 
 
+def _sample_rules(services: Services, policy: Policy) -> list[dict[str, object]] | None:
+    """Return the rule of each table of the environment's sample, or None where it takes all rows."""
+    from kitchen.operations.subset import rules
+
+    data = services.environment.data
+    if data is None or data.sample is None:
+        return None
+    with services.source.snapshot() as snapshot:
+        found = rules(snapshot, policy, data.sample)
+    return [{"table": str(table), "rows": about, "rule": rule} for table, about, rule in found]
+
+
+def _would_choose(services: Services, policy: Policy) -> Subset | None:
+    """Choose the sample's rows, copy none, and say how many of which tables would come, and why."""
+    from kitchen.operations.subset import choose
+
+    data = services.environment.data
+    if data is None or data.sample is None:
+        return None
+    with services.source.snapshot() as snapshot:
+        return choose(snapshot, snapshot.catalogue(), policy, data.sample, say=output.say)
+
+
 @pantry_command.command(name="verify")
 @click.argument("version", required=False, type=int)
+@click.option("--whole", is_flag=True, help="Compare every row of large tables, not one part of them.")
+@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write FILE.html, .json or .txt.")
 @environment_option
 @json_option
-def verify_command(version: int | None, environment: str | None, as_json: bool) -> None:
+def verify_command(
+    version: int | None, whole: bool, report: Path | None, environment: str | None, as_json: bool
+) -> None:
     """Run the leak checks on a published version, against the source as it is now."""
+    from kitchen.operations.pantry_report import document
     from kitchen.operations.pantry_verify import Subject, verify
 
+    _refuse_other_endings(report)
     app, services = _place(environment)
     _, policy = policy_of(app, services)
     found = _version(services, version)
     with services.source.snapshot() as snapshot:
-        subject = Subject(services.pantry_store, found.version, policy, snapshot.catalogue(), snapshot)
+        store = services.pantry_store
+        catalogue, newer = snapshot.catalogue().within(store.catalogue(found.version))
+        subject = Subject(store, found.version, policy, catalogue, snapshot, newer=newer, whole=whole)
         checked = verify(subject)
     passed = all(check.passed for check in checked)
+    now = datetime.now(UTC).isoformat()
+    said = document(
+        found.version, services.environment.name, found.manifest, [check.document() for check in checked], now
+    )  # fmt: skip
     if as_json:
-        output.emit_json({"version": found.version, "passed": passed, "checks": [c.document() for c in checked]})
+        output.emit_json(said)
     else:
-        rows = [(c.name, "passed" if c.passed else "FAILED", c.measured, f"{c.seconds:.2f} s") for c in checked]
+        rows = [(c.name, c.result, c.measured, f"{c.seconds:.2f} s") for c in checked]
         output.table(["check", "result", "measured", "time"], rows)
+        for check in checked:
+            for note in check.notes:
+                output.say(f"  {check.name}: {note}")
+    _write_report(report, said)
     if not passed:
         faults = "\n".join(f"  {check.name}: {fault}" for check in checked for fault in check.faults)
         raise Refused(f"pantry v{found.version} does not pass:\n{faults}", hint="kitchen pantry refresh")
@@ -194,13 +250,18 @@ def list_command(environment: str | None, as_json: bool) -> None:
 
 @pantry_command.command(name="show")
 @click.argument("version", required=False, type=int)
+@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write FILE.html, .json or .txt.")
 @environment_option
 @json_option
-def show_command(version: int | None, environment: str | None, as_json: bool) -> None:
+def show_command(version: int | None, report: Path | None, environment: str | None, as_json: bool) -> None:
     """Show the manifest of a version: source, moment, policy, key id, rows, checks."""
+    from kitchen.operations.pantry_report import document
+
+    _refuse_other_endings(report)
     _, services = _place(environment)
     found = _version(services, version)
     manifest = found.manifest
+    _write_report(report, document(found.version, services.environment.name, manifest))
     if as_json:
         output.emit_json({"version": found.version, "state": found.state, "created_at": found.created_at, **manifest})
         return
@@ -214,11 +275,15 @@ def show_command(version: int | None, environment: str | None, as_json: bool) ->
     ):  # fmt: skip
         output.emit(f"  {name}: {value}")
     output.table(["table", "rows"], sorted(_rows(manifest).items()))
+    sample = manifest.get("sample")
+    if isinstance(sample, dict):
+        told = [(t["table"], f"{t['rows']:,} of {t['of_about']:,}", t["rule"]) for t in sample["tables"]]
+        output.table(["sample of", "rows", "which"], told)
     checks = manifest.get("checks")
     if isinstance(checks, list):
         output.table(
             ["check", "result", "measured"],
-            [(c["name"], "passed" if c["passed"] else "FAILED", c["measured"]) for c in checks],
+            [(c["name"], c.get("result") or ("passed" if c["passed"] else "FAILED"), c["measured"]) for c in checks],
         )
     for left in _listed(manifest, "left_out"):
         output.warn(f"left out: {left}")
@@ -227,42 +292,26 @@ def show_command(version: int | None, environment: str | None, as_json: bool) ->
 # --- what the commands share ------------------------------------------------------------------------------------------
 
 
-class _Progress:
-    """Tells rows, rate and time left: in place on a terminal, in plain lines now and then elsewhere."""
+def _refuse_other_endings(report: Path | None) -> None:
+    if report is not None and report.suffix not in (".html", ".json", ".txt"):
+        raise InvalidInput(
+            f"a report is written as .html, .json or .txt, and not as {report.name!r}", hint="--report report.html"
+        )
+    if report is not None and not report.absolute().parent.is_dir():
+        raise InvalidInput(f"there is no folder {report.parent} for the report", hint=f"mkdir -p {report.parent}")
 
-    def __init__(self) -> None:
-        from time import monotonic
 
-        self._now: Callable[[], float] = monotonic
-        self._started: float | None = None
-        self._told = 0.0
-        self._open = False
+def _write_report(path: Path | None, report: dict[str, object]) -> None:
+    from kitchen.operations.pantry_report import as_html, as_text
 
-    def say(self, text: str) -> None:
-        """End the line in progress, and say what comes next."""
-        if self._open:
-            click.echo(err=True)
-            self._open = False
-        output.step(text)
-
-    def report(self, done: int, size: int, expected: int) -> None:
-        """Tell how far the copy is."""
-        import sys
-
-        now = self._now()
-        self._started = self._started if self._started is not None else now
-        terminal = sys.stderr.isatty()
-        if now - self._told < (0.4 if terminal else 10.0) or now - self._started < 0.4 or not done:
-            return
-        self._told = now
-        rate = done / max(now - self._started, 0.001)
-        left = f", about {max(expected - done, 0) / rate:.0f} s left" if expected > done else ""
-        line = f"  {done:,} rows, {rate:,.0f}/s{left}"
-        if terminal:
-            click.echo(f"\r{line:<78}", err=True, nl=False)
-            self._open = True
-        else:
-            click.echo(line, err=True)
+    if path is None:
+        return
+    if path.suffix == ".json":
+        text = output.json_text(report) + "\n"
+    else:
+        text = as_html(report) if path.suffix == ".html" else as_text(report)
+    path.write_text(text, encoding="utf-8")
+    output.done(f"report written to {path}")
 
 
 def _document(decision: Decision) -> dict[str, object]:
@@ -292,6 +341,19 @@ def policy_of(app: App, services: Services, *, may_be_absent: bool = False) -> t
     if may_be_absent and not path.exists():
         return path, Policy(name=_shown(path))
     return path, read_policy(path)
+
+
+def _say_which_counts(app: App, services: Services, path: Path) -> None:
+    """Warn where decisions were not agreed on in the environment's branch: those of this folder are about to count."""
+    if services.environment.is_embedded:  # it belongs to its one user
+        return
+    head = app.repository.head(services.environment.branch)
+    agreed = app.repository.read(head, f"environments/{path.name}") if head is not None else None
+    if agreed is not None and agreed != path.read_text(encoding="utf-8"):
+        output.warn(
+            f"{_shown(path)} of {app.root} is what counts, and branch {services.environment.branch} has another:"
+            " commit it there, so that others decide the same"
+        )
 
 
 def _shown(path: Path) -> str:

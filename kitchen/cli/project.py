@@ -27,7 +27,7 @@ def init_command(folder: Path, example: bool, dry_run: bool, yes: bool) -> None:
         raise InvalidInput(f"{folder} is a file", hint="kitchen init DIR")
     root = _project_around(folder)
     if root not in (None, folder):
-        raise InvalidInput(f"{folder} is inside the project {root}", hint=f"kitchen init {root}")
+        raise InvalidInput(f"{folder} is inside the project {root}", hint="kitchen init DIR, outside of it")
     scaffold = plan_scaffold(folder, EXAMPLE, with_example=example)
     is_new = root is None and (not folder.exists() or not any(folder.iterdir()))
     if dry_run:

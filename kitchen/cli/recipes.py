@@ -38,7 +38,7 @@ def list_command(kitchen: str | None, environment: str | None, as_json: bool) ->
         recipes = [read_recipe(root, name) for name in list_recipes(root)]
     rows = [
         {"name": recipe.name, "description": recipe.description, "owner": recipe.owner, "nodes": len(recipe.nodes),
-         "tests": sum(len(node.before_tests) + len(node.after_tests) for node in recipe.nodes),
+         "tests": _tests(recipe),
          "variations": sorted(recipe.variations), "schedule": recipe.schedule}
         for recipe in recipes
     ]  # fmt: skip
@@ -62,7 +62,7 @@ def show_command(
     recipe: str, *, compiled: bool, variation: str | None, kitchen: str | None, environment: str | None, as_json: bool
 ) -> None:
     """Show the nodes of RECIPE in the order in which they run, with what they read and write."""
-    from kitchen.cli.runs import show_nodes
+    from kitchen.cli.runs import rows_of, show_nodes
     from kitchen.files.recipe import read_recipe
     from kitchen.operations.recipes import compiled_sql, document_of
     from kitchen.operations.run import plan_recipe
@@ -86,9 +86,7 @@ def show_command(
     output.emit(f"{read.name}: {read.description}" if read.description else read.name)
     for parameter, value in plan.parameters.items():
         output.emit(f"  :{parameter} = {value}")
-    nodes = document["nodes"]
-    assert isinstance(nodes, list)  # noqa: S101
-    show_nodes(nodes)
+    show_nodes(rows_of(plan))
     for node in plan.nodes:
         for when, tests in (("before", node.node.before_tests), ("after", node.node.after_tests)):
             for test in tests:
@@ -104,6 +102,8 @@ def show_command(
 @json_option
 def check_command(recipes: tuple[str, ...], kitchen: str | None, environment: str | None, as_json: bool) -> None:
     """Check the files of recipes, and every table they name, without running anything."""
+    from kitchen.cli.runs import rows_of, show_nodes
+    from kitchen.domain.words import counted
     from kitchen.files.recipe import list_recipes, read_recipe
     from kitchen.operations.recipes import check, document_of
 
@@ -125,7 +125,9 @@ def check_command(recipes: tuple[str, ...], kitchen: str | None, environment: st
     for name, kept in asked.items():
         for warning in plans[name].warnings if name in plans else ():
             output.warn(warning)
-        output.done(f"{name}: {len(kept.nodes)} nodes")
+        output.done(f"{name}: {counted(len(kept.nodes), 'node')}, {counted(_tests(kept), 'test')}")
+        if name in plans:
+            show_nodes(rows_of(plans[name]))
 
 
 @recipe_command.command("graph")
@@ -173,7 +175,7 @@ def find_command(text: str, kitchen: str | None, environment: str | None, as_jso
     for one in found:
         output.emit(f"recipes/{one['recipe']}/{one['file']}:{one['line']}: {one['text']}")
     if not found:
-        raise NotFound(f"no recipe says {text[:60]!a}", hint="kitchen recipe list")
+        raise NotFound(f"no recipe says {text[:60]!r}", hint="kitchen recipe list")
 
 
 @contextmanager
@@ -187,6 +189,10 @@ def _root(app: App, kitchen: str | None, environment: str | None) -> Iterator[Pa
     _, where = app.find(kitchen, environment)
     with source_of(app.repository, app.worktrees, where) as source:
         yield source.root
+
+
+def _tests(recipe: Recipe) -> int:
+    return sum(len(node.before_tests) + len(node.after_tests) for node in recipe.nodes)
 
 
 def _kitchen(app: App, kitchen: str | None, environment: str | None) -> tuple[Services, Kitchen]:

@@ -3,28 +3,80 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from kitchen.app import App, Services
 from kitchen.cli import output
 from kitchen.cli.options import changing_options, current_app, environment_option, json_option
-from kitchen.errors import NotFound
+from kitchen.errors import NotFound, NotPermitted, Unavailable
+
+if TYPE_CHECKING:
+    from kitchen.domain.journal import Operation
 
 
-def _adopted(app: App, services: Services, *, dry_run: bool) -> list[dict[str, object]]:
-    """Take back kitchens whose records were lost; a dry run names them."""
-    from kitchen.operations.adopt import adopt, unrecorded
+def _adoptable(services: Services, *, as_json: bool) -> list[dict[str, object]]:
+    """Name kitchens whose records were lost."""
+    from kitchen.operations.adopt import unrecorded
 
-    if dry_run:
-        for each in unrecorded(services):
-            output.emit(f"{each.name} exists in {services.environment.name} without a record, and would be adopted")
-        return []
+    name = services.environment.name
+    found = unrecorded(services)
+    for each in () if as_json else found:
+        output.emit(f"{each.name} exists in {name} without a record, and would be adopted")
+    return [{"operation": None, "kind": "adopt", "subject": each.name, "environment": name, "would": "adopt"}
+            for each in found]  # fmt: skip
+
+
+def _adopted(app: App, services: Services) -> list[dict[str, object]]:
+    """Take back kitchens whose records were lost."""
+    from kitchen.operations.adopt import adopt
+
     found = adopt(services, app.repository, app.worktrees, say=output.warn)
     for kitchen in found:
         output.done(f"kitchen {kitchen.name} of {kitchen.environment} had no record any more and is adopted")
     return [{"operation": None, "kind": "adopt", "subject": kitchen.name, "environment": kitchen.environment,
              "state": "done"} for kitchen in found]  # fmt: skip
+
+
+def _told(operation: Operation) -> str:
+    return f"{operation.kind} of {operation.subject} ({str(operation.id)[:8]}, by {operation.by})"
+
+
+def _ended(
+    app: App, services: Services, operation: Operation, *, undo: bool, dry_run: bool, as_json: bool
+) -> dict[str, object] | None:
+    """End one operation, or say how it would be ended; None where it is still going on."""
+    from kitchen.domain.journal import OperationState
+    from kitchen.operations.recover import is_alive, preview, recover_one
+
+    told: dict[str, object] = {"operation": operation.id, "kind": operation.kind, "subject": operation.subject,
+                               "environment": services.environment.name}  # fmt: skip
+
+    if is_alive(services.control, operation):
+        output.warn(f"{_told(operation)} is still going on: process {operation.pid} on {operation.host}")
+        return None
+    if dry_run:
+        ending = preview(services, app.repository, operation, undo=undo)
+        would = "finish" if ending.forward else "undo"
+        if not as_json:
+            ago = output.ago(operation.started_at, datetime.now(UTC))
+            output.emit(f"{_told(operation)}, begun {ago} ago, would be {'finished' if ending.forward else 'undone'}:")
+            for says in ending.steps:
+                output.emit(f"  {says}")
+        return {**told, "would": would, "steps": ending.steps}
+    state = recover_one(services, app.repository, operation, undo=undo, say=output.step)
+    output.done(f"{_told(operation)} is {'finished' if state is OperationState.DONE else 'undone'}")
+    return {**told, "state": state}
+
+
+def _out_of_reach(services: Services) -> str | None:
+    """Return why an environment cannot be looked at from here, or None."""
+    try:
+        services.control.journal.unfinished()
+    except (NotPermitted, Unavailable) as error:
+        return error.message
+    return None
 
 
 @click.command("recover")
@@ -39,9 +91,7 @@ def recover_command(
     """Finish or undo what was interrupted; without ID, everything whose command is gone.
 
     Kitchens whose records were lost are recognised by their marks and recorded again."""
-    from kitchen.domain.journal import Operation, OperationState
     from kitchen.errors import KitchenError
-    from kitchen.operations.recover import is_alive, recover_one
 
     app = current_app()
     ended: list[dict[str, object]] = []
@@ -52,34 +102,30 @@ def recover_command(
         if services.embedded is not None and not services.embedded.is_running():
             output.warn(f"{name} is not running (kitchen up {name})")
             continue
-        if identity is None and not undo:
-            ended += _adopted(app, services, dry_run=dry_run)
-        found: list[Operation] = [
+        if environment is None and (why := _out_of_reach(services)) is not None:
+            output.warn(f"{name}: {why}")  # nobody needs production to work in dev
+            continue
+        if identity is None and not undo and services.acts_for_all:
+            ended += _adoptable(services, as_json=as_json) if dry_run else _adopted(app, services)
+        found = [
             each
             for each in services.control.journal.unfinished()
             if identity is None or str(each.id).startswith(identity.lower())
         ]
         for operation in found:
-            told = f"{operation.kind} of {operation.subject} ({str(operation.id)[:8]}, by {operation.by})"
-            if is_alive(services.control, operation):
-                output.warn(f"{told} is still going on: process {operation.pid} on {operation.host}")
-                continue
-            if dry_run:
-                output.emit(f"{told}, begun {output.ago(operation.started_at, datetime.now(UTC))} ago")
-                continue
             try:
-                state = recover_one(services, app.repository, operation, undo=undo, say=output.step)
+                end = _ended(app, services, operation, undo=undo, dry_run=dry_run, as_json=as_json)
             except KitchenError as error:  # the others go on
-                output.warn(f"{told}: {error.message}")
-                failed.append(error)
+                output.warn(f"{_told(operation)}: {error.message}")
+                if identity is not None or not isinstance(error, NotPermitted):  # else it is somebody else's to end
+                    failed.append(error)
                 continue
-            ended.append({"operation": operation.id, "kind": operation.kind, "subject": operation.subject,
-                          "environment": name, "state": state})  # fmt: skip
-            output.done(f"{told} is {'finished' if state is OperationState.DONE else 'undone'}")
+            if end is not None:
+                ended.append(end)
     if failed:
         raise failed[0]
-    if identity is not None and not ended and not dry_run:
-        raise NotFound(f"no operation that begins with {identity[:40]!a} is left to recover", hint="kitchen recover")
+    if identity is not None and not ended:
+        raise NotFound(f"no operation that begins with {identity[:40]!r} is left to recover", hint="kitchen recover")
     if as_json:
         output.emit_json(ended)
     elif not ended:

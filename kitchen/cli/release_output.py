@@ -1,28 +1,16 @@
-"""How releases and their plans are shown, and how people are asked about them."""
+"""How releases and their plans are shown."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-import click
-
 from kitchen.cli import output
 from kitchen.domain.release import Release, ReleaseKind, ReleasePlan, ReleaseState
-from kitchen.errors import InvalidInput
+from kitchen.domain.words import counted
 from kitchen.operations.archives import rollback_until
 
 _SHOWN = 10  # commits and files; the rest is counted
-
-
-def confirm(question: str, *, yes: bool) -> None:
-    """Ask, unless told not to; raises InvalidInput where nobody can answer."""
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise InvalidInput("this asks before it changes anything, and nobody can answer here", hint="add --yes")
-    click.confirm(question, abort=True, err=True)
 
 
 def tell_plan(plan: ReleasePlan, left: Iterable[str] = ()) -> None:
@@ -39,7 +27,7 @@ def tell_plan(plan: ReleasePlan, left: Iterable[str] = ()) -> None:
     if not plan.nodes:
         output.say("  no node has to run, no table changes")
     asked = "all tests" if plan.tests == "all" else "the tests that see what changes"
-    output.say(f"  gates: {asked}, {plan.approvals} approval(s)")
+    output.say(f"  gates: {asked}, {counted(plan.approvals, 'approval')}")
     for path in plan.guarded:
         output.warn(f"changes who may do what, what is masked, or what guards: {path}")
     for said in left:
@@ -87,9 +75,22 @@ def row(release: Release) -> tuple[object, ...]:
     when = release.released_at or release.planned_at
     tables = len(release.swapped) if release.swapped else len(release.plan.tables)
     return (
-        release.number, release.kind, release.kitchen, release.state, release.plan.source,
+        release.number, release.kind, release.kitchen, _state(release), _source(release),
         f"{output.ago(when, datetime.now(UTC))} ago", release.by, tables, (release.commit or release.plan.head)[:12],
     )  # fmt: skip
+
+
+def _state(release: Release) -> str:
+    """A rollback waits for nobody: one that is only planned was cut off, or is going on."""
+    is_cut_off = release.kind is ReleaseKind.ROLLBACK and release.state is ReleaseState.PLANNED
+    return "unfinished" if is_cut_off else str(release.state)
+
+
+def _source(release: Release) -> str:
+    """Return the kitchen that a release brought in, or what a rollback went to."""
+    if release.kind is not ReleaseKind.ROLLBACK:
+        return release.plan.source
+    return f"release {release.plan.restores}, as kept" if release.plan.restores else "before the first release"
 
 
 HEADINGS = ("release", "kind", "into", "state", "from", "when", "by", "tables", "commit")
@@ -99,6 +100,8 @@ def next_command(release: Release) -> str:
     """Return what to type next."""
     name, number = release.environment, release.number
     match release.state:
+        case ReleaseState.PLANNED if release.kind is ReleaseKind.ROLLBACK:
+            return "kitchen recover"  # it was cut off: a rollback that is planned is done at once
         case ReleaseState.PLANNED | ReleaseState.FAILED if release.missing_approvals:
             return f"kitchen release approve {number} -e {name}"
         case ReleaseState.PLANNED | ReleaseState.FAILED:

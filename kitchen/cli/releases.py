@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from kitchen.cli import output
-from kitchen.cli.deliver import promotion, refuse_half_merged
-from kitchen.cli.options import changing_options, current_app, environment_option, json_option
-from kitchen.cli.release_output import HEADINGS, confirm, described, next_command, row, tell_plan
+from kitchen.cli.deliver import promotion, tell_nothing_new
+from kitchen.cli.options import changing_options, current_app, dry_run_option, environment_option, json_option
+from kitchen.cli.release_output import HEADINGS, described, next_command, row, tell_plan
+from kitchen.domain.words import counted
 from kitchen.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
@@ -26,18 +27,19 @@ def release_command() -> None:
 
 @release_command.command("plan")
 @click.argument("environment", required=False, metavar="[ENV]")
-@click.option("--from", "source", metavar="ENV", help="The environment to promote, where several lie below.")
+@click.option(
+    "--from", "source", metavar="ENV|K", help="What to promote: one of several environments below, or a hotfix."
+)
 @json_option
 def plan(environment: str | None, source: str | None, as_json: bool) -> None:
     """Plan a release and record it, to be approved and applied; the same plan again is the same release."""
     from kitchen.operations.promote import plan_promotion, record
 
     app = current_app()
-    services, below = promotion(app, environment, source)
-    refuse_half_merged(app, below)
-    planned = plan_promotion(services, app.repository, app.environments.get(below))
+    services, released = promotion(app, environment, source)
+    planned = plan_promotion(services, app.repository, released)
     if planned is None:
-        output.done(f"{services.environment.name} has everything of {below} already")
+        tell_nothing_new(services, released.name)
         if as_json:
             output.emit_json(None)
         return
@@ -53,16 +55,21 @@ def plan(environment: str | None, source: str | None, as_json: bool) -> None:
 @release_command.command("approve")
 @click.argument("number", type=int, metavar="ID")
 @environment_option
+@dry_run_option
 @json_option
-def approve(number: int, environment: str | None, as_json: bool) -> None:
+def approve(number: int, environment: str | None, dry_run: bool, as_json: bool) -> None:
     """Agree to a release exactly as it is planned; a new plan needs a new approval."""
     from kitchen.operations.promote import approve as give
     from kitchen.operations.promote import release_of
 
-    services = _services(current_app(), environment)
+    app = current_app()
+    services = _services(app, environment)
     release = release_of(services, number)
     tell_plan(release.plan)
-    release = give(services, release)
+    if dry_run:
+        output.emit(f"approve release {number} (plan {release.plan.hash[:12]}) as {services.person}")
+        return
+    release = give(services, app.repository, release)
     if as_json:
         output.emit_json(described(release))
         return
@@ -97,10 +104,12 @@ def apply(number: int, environment: str | None, dry_run: bool, yes: bool, as_jso
         for says in preview_steps(services, app.repository, release):
             output.emit(says)
         return
-    confirm(f"apply release {number} to {release.kitchen}?", yes=yes)
+    output.confirm(f"Apply release {number} to {release.kitchen}?", yes=yes)
     began = monotonic()
     done = bring_in(services, app.repository, release, say=output.step).release
-    output.done(f"release {number} is in {done.kitchen} ({len(done.swapped)} tables, {monotonic() - began:.1f} s)")
+    output.done(
+        f"release {number} is in {done.kitchen} ({counted(len(done.swapped), 'table')}, {monotonic() - began:.1f} s)"
+    )
     if as_json:
         output.emit_json(described(done))
         return
@@ -146,22 +155,27 @@ def _newest(services: Services) -> Release:
 def _restore(
     app: App, services: Services, restoration: Restoration, why: str, *, dry_run: bool, yes: bool, as_json: bool
 ) -> None:
-    from kitchen.operations.rollback import restore
+    from kitchen.operations.rollback import preview_steps, restore
 
     plan = restoration.plan
     output.say(f"{why} in {restoration.target.name}: tables {', '.join(plan.tables) or 'none'}")
     for release in restoration.undone:
-        output.say(f"  release {release.number} goes out ({release.plan.source}, {len(release.plan.commits)} commits)")
+        commits = counted(len(release.plan.commits), "commit")
+        output.say(f"  release {release.number} goes out ({release.plan.source}, {commits})")
     for release in restoration.redone:
         output.say(f"  release {release.number} comes in again")
     if plan.tables:
         output.say("  rows written to these tables since go with them; they are kept, and come back with the release")
     if dry_run:
+        for says in preview_steps(services, app.repository, restoration):
+            output.emit(says)
         return
-    confirm(f"do it in {restoration.target.name}?", yes=yes)
+    output.confirm(f"Do it in {restoration.target.name}?", yes=yes)
     began = monotonic()
     done = restore(services, app.repository, restoration, why=why, say=output.step)
-    output.done(f"{why}: done as release {done.number}, {len(done.swapped)} tables, {monotonic() - began:.1f} s")
+    output.done(
+        f"{why}: done as release {done.number}, {counted(len(done.swapped), 'table')}, {monotonic() - began:.1f} s"
+    )
     if as_json:
         output.emit_json(described(done))
 
@@ -172,12 +186,16 @@ def _restore(
 @json_option
 def list_releases(environment: str | None, limit: int, as_json: bool) -> None:
     """Releases into an environment and merges into its kitchens, newest first."""
-    services = _services(current_app(), environment)
+    app = current_app()
+    services = _services(app, environment)
     found = services.control.releases.all(limit=limit)
     if as_json:
         output.emit_json([described(release) for release in found])
         return
     output.table(HEADINGS, map(row, found))
+    others = [f"-e {other}" for other in app.environments.environments if other != services.environment.name]
+    if environment is None and others:
+        output.say(f"  {services.environment.name}'s own numbers; others count their own: {', '.join(others)}")
 
 
 @release_command.command("show")

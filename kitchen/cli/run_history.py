@@ -125,7 +125,7 @@ def find_run(app: App, identity: str, environment: str | None) -> Run:
         except KitchenError as closed:
             output.say(f"{name} could not be asked: {closed.message}")
     if run is None:
-        raise NotFound(f"there is no run {identity[:40]!a}", hint="kitchen runs list")
+        raise NotFound(f"there is no run {identity[:40]!r}", hint="kitchen runs list")
     return run
 
 

@@ -11,6 +11,7 @@ import click
 from kitchen.cli import output
 from kitchen.cli.options import current_app, environment_option, json_option, kitchen_option
 from kitchen.cli.run_history import SHORT, find_run, runs_command, show_tests, took
+from kitchen.domain.words import counted
 from kitchen.errors import InvalidInput
 
 __all__ = ["run_command", "runs_command", "test_command"]
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from kitchen.domain.kitchen import Kitchen
     from kitchen.domain.recipe import Recipe
     from kitchen.domain.run import Run
+    from kitchen.engine.plan import Plan
     from kitchen.operations.recipes import Source
 
 
@@ -140,7 +142,7 @@ def _overrides(recipe: Recipe, variation: str | None, settings: Sequence[str]) -
     for setting in settings:
         name, sign, value = setting.partition("=")
         if not sign:
-            raise InvalidInput(f"--set {setting[:60]!a} has no value", hint="--set name=value")
+            raise InvalidInput(f"--set {setting[:60]!r} has no value", hint="--set name=value")
         told[name] = value
     declared = parameters_of(recipe, variation, dict(told))
     declared = {**declared, **parameters_of(recipe, variation, {})}
@@ -155,7 +157,7 @@ def _show_plan(services: Services, kitchen: Kitchen, plan: object, nodes: Sequen
     for name in nodes:
         plan.node(name)
     document = document_of(plan)
-    rows = [row for row in _rows(document) if not nodes or row["name"] in nodes]
+    rows = [row for row in rows_of(plan) if not nodes or row["name"] in nodes]
     if as_json:
         output.emit_json({**document, "kitchen": kitchen.name, "nodes": rows})
         return
@@ -165,8 +167,11 @@ def _show_plan(services: Services, kitchen: Kitchen, plan: object, nodes: Sequen
     output.say(f"nothing was run; without --dry-run it runs in kitchen {kitchen.name} of {services.environment.name}")
 
 
-def _rows(document: Mapping[str, object]) -> list[dict[str, object]]:
-    nodes = document["nodes"]
+def rows_of(plan: Plan) -> list[dict[str, object]]:
+    """Return what is shown of each node of a plan, in its order."""
+    from kitchen.operations.recipes import document_of
+
+    nodes = document_of(plan)["nodes"]
     assert isinstance(nodes, list)  # noqa: S101
     return nodes
 
@@ -199,8 +204,10 @@ def _end(run: Run, *, as_json: bool) -> None:
     if run.state is RunState.PASSED and not as_json:
         ran = sum(node.state is RunState.PASSED for node in run.nodes)
         notes = f", {len(failed)} of them not passed (warn or log)" if failed else ""
+        if not run.tests:
+            output.warn(f"no test looked at what {run.recipe} did: add tests: to its recipe.yaml")
         output.done(
-            f"{run.recipe} passed in {run.kitchen}: {_many(ran, 'node')}, {_many(len(run.tests), 'test')}{notes},"
+            f"{run.recipe} passed in {run.kitchen}: {counted(ran, 'node')}, {counted(len(run.tests), 'test')}{notes},"
             f" {took(run.started_at, run.ended_at)}; kitchen runs show {short}"
         )
     require_passed(run.state, run.message, identity=short)
@@ -214,7 +221,3 @@ def _require_all(runs: Sequence[Run]) -> None:
         for run in runs:
             if run.state is state:
                 require_passed(run.state, f"{run.recipe}: {run.message}", identity=str(run.id)[:SHORT])
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"

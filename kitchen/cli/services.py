@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from kitchen.app import App, Services
 from kitchen.cli import output
 from kitchen.cli.options import current_app, json_option
 from kitchen.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from kitchen.domain.environment import Environment
 
 
 @click.command("up")
@@ -41,7 +45,16 @@ def up_command(environment: str | None, dry_run: bool, as_json: bool) -> None:
         output.say(f"{each.name} has no embedded services; to set it up: kitchen up {each.name}")
     columns = ("environment", "branch", "server", "data")
     output.table(columns, [(r.environment, r.branch, f"{r.host}:{r.port}/{r.database}", r.data) for r in running])
+    for said in _as_whom(app, environments):
+        output.say(said)
     output.say("next: kitchen doctor, kitchen create NAME")
+
+
+def _as_whom(app: App, environments: Sequence[Environment]) -> list[str]:
+    """Say as whom servers run where that is not whoever types: PostgreSQL refuses to run as root."""
+    servers = [app.services(each.name).embedded for each in environments]
+    names = {server.account.name for server in servers if server is not None and server.account.is_other}
+    return [f"the servers run as the user {name}, for PostgreSQL refuses to run as root" for name in sorted(names)]
 
 
 @click.command("down")

@@ -14,6 +14,6 @@ def parse_duration(text: str) -> timedelta:
     """Return the duration that text says; raises InvalidInput."""
     found = _DURATION.fullmatch(text)
     if found is None or not text:
-        raise InvalidInput(f"{text[:40]!a} is no duration: write it like 14d, 26h, 10m, 30s or 1h30m")
+        raise InvalidInput(f"{text[:40]!r} is no duration: write it like 14d, 26h, 10m, 30s or 1h30m")
     days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
     return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)

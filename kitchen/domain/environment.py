@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from kitchen.domain.sample import Sample
 from kitchen.errors import InvalidInput, NotFound
 
 
@@ -32,8 +33,9 @@ class DataSource:
 
     source: str
     masking: str = "masking.yaml"
-    sample: Mapping[str, object] | None = None
-    refresh: str | None = None
+    sample: Sample | None = None
+    refresh: str | None = None  # when the pantry is refreshed: five fields of cron
+    timezone: str = "UTC"  # of the schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,22 @@ class Chain:
     def children(self, name: str) -> Sequence[Environment]:
         """Return the environments promoted into name, in order of name."""
         return sorted((e for e in self.environments.values() if e.parent == name), key=lambda e: e.name)
+
+    def workbench_below(self, name: str) -> Environment:
+        """Return the nearest environment below one (or itself) where working kitchens are made: a hotfix lives there.
+
+        Raises NotFound.
+        """
+        level: Sequence[Environment] = [self.get(name)]
+        while level:
+            for environment in level:
+                if environment.kitchens.working:
+                    return environment
+            level = [child for environment in level for child in self.children(environment.name)]
+        raise NotFound(
+            f"no environment below {name!r} allows working kitchens",
+            hint="set kitchens: {working: true} in environments/dev.yaml",
+        )
 
     def workbench(self) -> Environment:
         """Return the environment where working kitchens are made unless one is named: the lowest that allows them."""

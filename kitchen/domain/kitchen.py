@@ -82,6 +82,11 @@ class Kitchen:
         return replace(self, state=state)
 
 
+def lease_role(kitchen: Kitchen, suffix: str) -> str:
+    """Role that one clone of one person logs in with; six hexadecimal digits end no other role's name."""
+    return f"kitchen__{kitchen.environment}__{kitchen.name}__l{suffix}"
+
+
 def pantry_reader_role(environment: str, version: int) -> str:
     """Group role through which kitchens of an environment read one pantry version."""
     return f"kitchen__{environment}__pantry_v{version}"

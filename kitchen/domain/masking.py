@@ -96,6 +96,7 @@ class TablePolicy:
     columns: Mapping[str, Decision] = field(default_factory=dict)
     rows: str = "all"  # all | none: structure only
     where: str | None = None
+    quasi_identifiers: tuple[str, ...] = ()  # columns that together may single somebody out
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +104,12 @@ class Reference:
     """A foreign key that the database does not declare: ``orders.customer_no`` refers to ``customers.number``."""
 
     table: str
-    column: str
+    columns: tuple[str, ...]
     to_table: str
-    to_column: str
+    to_columns: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.table}.{', '.join(self.columns)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,8 @@ class Policy:
     tables: Mapping[str, TablePolicy] = field(default_factory=dict)
     patterns: tuple[Pattern, ...] = ()
     references: tuple[Reference, ...] = ()
+    canaries: tuple[str, ...] = ()  # planted in production: found in a pantry, they prove a leak
+    accepted: Mapping[str, str] = field(default_factory=dict)  # texts of the structure that are nobody's -> why
     name: str = "masking.yaml"
     lines: Mapping[tuple[str, ...], int] = field(default_factory=dict)  # (table,) or (table, column) -> line
     digest: str = ""  # SHA-256 of the file
@@ -145,6 +151,11 @@ class Policy:
             if pattern.matches(table, column):
                 return Decided(pattern.decision, f'pattern "{pattern.pattern}"')
         return None
+
+    def dropped(self, table: TableName) -> frozenset[str]:
+        """Return the columns that a table's own lines leave out."""
+        columns = self.table(table).columns.items()
+        return frozenset(name for name, decision in columns if decision.mask is MaskKind.DROP)
 
     def where(self, *path: str) -> str:
         """Return ``file:line`` of a table or column, as near as it is known."""

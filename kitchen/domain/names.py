@@ -83,7 +83,9 @@ def _unreserved(name: str, what: str, example: str) -> str:
 def _checked(text: str, what: str, length: int) -> str:
     shown = ascii(text[:80])
     if len(text) > length:
-        raise InvalidInput(f"the {what} name {shown} is too long: at most {length} characters")
+        shorter = re.sub(r"_+$", "", text[:length]) if _NAME.fullmatch(text) else None
+        hint = f"a shorter one, for example {shorter}" if shorter else "a name like profit or profit_by_segment"
+        raise InvalidInput(f"the {what} name {shown} is too long: at most {length} characters", hint=hint)
     if not _NAME.fullmatch(text):
         article = "an" if what[0] in "aeiou" else "a"
         raise InvalidInput(

@@ -115,6 +115,11 @@ class Release:
     swapped: tuple[Swapped, ...] = field(default=())
 
     @property
+    def called(self) -> str:
+        """Return how people speak of it; one that is only looked at before it is planned has no number yet."""
+        return f"release {self.number}" if self.number else "a new release"
+
+    @property
     def agreed(self) -> tuple[Approval, ...]:
         """Return the approvals of the plan as it is."""
         return tuple(approval for approval in self.approvals if approval.plan_hash == self.plan.hash)

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from kitchen.domain.recipe import Severity
+if TYPE_CHECKING:
+    from kitchen.domain.recipe import Severity
 
 
 class RunState(StrEnum):

@@ -9,6 +9,7 @@ from typing import Any
 
 from kitchen.domain.layout import TableName
 from kitchen.domain.recipe import Recipe, RecipeTest
+from kitchen.domain.words import counted
 from kitchen.engine.compile import Places, compile_reading
 from kitchen.engine.control_chart import TRAINING, bounds_of
 from kitchen.engine.mentions import Use
@@ -91,21 +92,23 @@ def tables_of(test: RecipeTest, recipe: Recipe, names: Names, parameters: Mappin
 
 
 def _row_count(test: RecipeTest, ground: Ground) -> Check:
-    least, most = test.settings.get("min"), test.settings.get("max")
+    least, most = (bound if isinstance(bound := test.settings.get(name), int) else None for name in ("min", "max"))
     expected = _bounds(least, most)
 
     def judge(row: Sequence[Any]) -> Verdict:
         count = int(row[0])
-        fits = (not isinstance(least, int) or count >= least) and (not isinstance(most, int) or count <= most)
-        return Verdict(fits, _count(count, "row"), expected)
+        fits = (least is None or count >= least) and (most is None or count <= most)
+        return Verdict(fits, counted(count, "row"), expected)
 
     return Check(test, judge, ground.table(test.settings), ("count(*)",))
 
 
-def _bounds(least: object, most: object) -> str:
-    if least is not None and most is not None:
-        return f"exactly {least} rows" if least == most else f"{least} to {most} rows"
-    return f"at least {least} rows" if least is not None else f"at most {most} rows"
+def _bounds(least: int | None, most: int | None) -> str:
+    if least is None:
+        return f"at most {counted(most or 0, 'row')}"
+    if most is None:
+        return f"at least {counted(least, 'row')}"
+    return f"exactly {counted(least, 'row')}" if least == most else f"{least:,} to {counted(most, 'row')}"
 
 
 def _not_null(test: RecipeTest, ground: Ground) -> Check:
@@ -116,7 +119,7 @@ def _not_null(test: RecipeTest, ground: Ground) -> Check:
     def judge(row: Sequence[Any]) -> Verdict:
         rows, *filled = map(int, row)
         empty = {column: rows - count for column, count in zip(columns, filled, strict=True) if count < rows}
-        measured = ", ".join(f"{count} NULL in {column}" for column, count in empty.items())
+        measured = ", ".join(f"{count:,} NULL in {column}" for column, count in empty.items())
         return Verdict(not empty, measured or "no NULL", "no NULL")
 
     fails = " OR ".join(f"{identifier(column)} IS NULL" for column in columns)
@@ -131,7 +134,7 @@ def _accepted_values(test: RecipeTest, ground: Ground) -> Check:
     fails = f"{column} NOT IN ({', '.join(quoted(text) for text in texts)})"
 
     def judge(row: Sequence[Any]) -> Verdict:
-        return Verdict(not row[0], f"{_count(int(row[0]), 'row')} with another value", "only " + ", ".join(texts))
+        return Verdict(not row[0], f"{counted(int(row[0]), 'row')} with another value", "only " + ", ".join(texts))
 
     return Check(test, judge, table, (f"count(*) FILTER (WHERE {fails})",), sample=_sample(table, fails))
 
@@ -159,7 +162,7 @@ def _unique(test: RecipeTest, ground: Ground) -> Check:
     groups = f"SELECT {listed}, count(*) AS times FROM {table} WHERE {known} GROUP BY {listed} HAVING count(*) > 1"
 
     def judge(row: Sequence[Any]) -> Verdict:
-        return Verdict(not row[0], f"{_count(int(row[0]), 'value')} more than once", "every value once")
+        return Verdict(not row[0], f"{counted(int(row[0]), 'value')} more than once", "every value once")
 
     query = f"SELECT count(*) FROM ({groups}) AS found"
     return Check(test, judge, query=query, sample=f"SELECT row_to_json(found) FROM ({groups} LIMIT {SAMPLE}) AS found")
@@ -172,7 +175,7 @@ def _relationship(test: RecipeTest, ground: Ground) -> Check:
     fails = f"found.{column} IS NOT NULL AND NOT EXISTS ({theirs})"
 
     def judge(row: Sequence[Any]) -> Verdict:
-        measured = f"{_count(int(row[0]), 'row')} without a match"
+        measured = f"{counted(int(row[0]), 'row')} without a match"
         return Verdict(not row[0], measured, f"every value in {test.settings['to']}")
 
     query = f"SELECT count(*) FROM {table} AS found WHERE {fails}"
@@ -192,7 +195,7 @@ def _sql(test: RecipeTest, ground: Ground) -> Check:
     query = compile_reading(readings[0], tables, ground.places)
 
     def judge(rows: Sequence[Any]) -> Verdict:
-        many = f"more than {MOST_ROWS} rows" if len(rows) > MOST_ROWS else _count(len(rows), "row")
+        many = f"more than {MOST_ROWS} rows" if len(rows) > MOST_ROWS else counted(len(rows), "row")
         return Verdict(not rows, many, "no row")
 
     return Check(test, judge, query=f"SELECT row_to_json(found) FROM (\n{query}\n) AS found LIMIT {MOST_ROWS + 1}")
@@ -261,10 +264,6 @@ def _quoted_table(table: TableName) -> str:
 
 def _sample(table: str, fails: str) -> str:
     return f"SELECT row_to_json(found) FROM {table} AS found WHERE {fails} LIMIT {SAMPLE}"
-
-
-def _count(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _age(seconds: float) -> str:

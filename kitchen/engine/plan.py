@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from itertools import pairwise
 
 from kitchen.domain.layout import Layout, TableName
 from kitchen.domain.recipe import Node, NodeKind, Recipe
@@ -287,10 +288,21 @@ def _warnings(recipe: Recipe, nodes: Sequence[PlannedNode], known: frozenset[Tab
                     f"{where}: what {reading.opaque} writes cannot be seen;"
                     f" if it writes tables, say so: {node.name}: {{writes: [...]}}"
                 )
+            if _takes_all(reading):
+                yield (
+                    f"{where}: INSERT … SELECT * takes whatever columns the table below has by then, in their order:"
+                    " name the columns"
+                )
             if _sets_path(reading):
                 yield f"{where}: a function with a search path of its own does not follow the kitchen's layer"
         for table in sorted(touches.drops & known, key=str):
             yield f"{touches.where[table]}: a {table} further down the layer will still be seen after it is dropped"
+
+
+def _takes_all(reading: Reading) -> bool:
+    """Say whether rows go into a table that stays by SELECT *: a parent that gains a column breaks it, or shifts it."""
+    words = [token.text.upper() for token in reading.statement.tokens]
+    return words[:2] == ["INSERT", "INTO"] and any(pair == ("SELECT", "*") for pair in pairwise(words))
 
 
 def _sets_path(reading: Reading) -> bool:

@@ -21,7 +21,7 @@ def parse(tokens: Sequence[Token], text: str) -> exp.Expr | None:
     """Return the tree of one statement's tokens, or None where the parser does not know it."""
     try:
         found = POSTGRES.parser().parse(list(tokens), sql=text)
-    except (ParseError, RecursionError, ValueError):
+    except (ParseError, RecursionError, ValueError, AttributeError, TypeError, LookupError):  # it stumbles over some
         return None  # the server may know more than the parser
     return found[0] if len(found) == 1 else None
 

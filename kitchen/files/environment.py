@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -13,8 +14,9 @@ from kitchen.domain.environment import Chain, DataSource, Environment, Gates, Ki
 from kitchen.domain.names import LOGICAL_SCHEMA_BYTES, environment_name
 from kitchen.domain.secret import SecretReference
 from kitchen.errors import InvalidInput, NotFound
-from kitchen.files.environment_model import EnvironmentFile
+from kitchen.files.environment_model import DataFile, EnvironmentFile, RefreshFile
 from kitchen.files.loader import Document, KeyPath, open_document
+from kitchen.files.sample import sample_of
 
 DEFAULT_SCHEMAS = ("public",)
 
@@ -56,7 +58,7 @@ def _chain(documents: Mapping[str, Document]) -> Chain:
     for name, document in documents.items():
         document.check(lambda name=name: environment_name(name))  # type: ignore[misc]
         _check_place(name, files, document)
-        _check_values(files[name], document)
+        _check_values(files[name], document, _above(name, files))
         _check_secrets(document)
     _check_apart(files, documents)
     top = next(file for file in files.values() if file.parent is None)
@@ -86,7 +88,17 @@ def _check_place(name: str, files: Mapping[str, EnvironmentFile], document: Docu
         )  # fmt: skip
 
 
-def _check_values(file: EnvironmentFile, document: Document) -> None:
+def _above(name: str, files: Mapping[str, EnvironmentFile]) -> list[str]:
+    """Return the environments above one, nearest first, as far as they are there."""
+    found: list[str] = []
+    above = files[name].parent
+    while above is not None and above in files and above not in (name, *found):
+        found.append(above)
+        above = files[above].parent
+    return found
+
+
+def _check_values(file: EnvironmentFile, document: Document, above: Sequence[str]) -> None:
     if not _BRANCH.fullmatch(file.branch) or ".." in file.branch or file.branch.endswith((".lock", ".")):
         raise document.error("this cannot name a branch: use letters, digits, . _ - and single /", "branch")
     for number, schema in enumerate(file.warehouse.schemas):
@@ -100,7 +112,7 @@ def _check_values(file: EnvironmentFile, document: Document) -> None:
                 "kitchens would expire at once: leave ttl out, or write null for ever", "kitchens", "ttl"
             )
     if file.data is not None:
-        _check_data(file, document)
+        _check_data(file, document, above)
     for section in ("vault", "storage"):
         for key in ("address", "endpoint"):
             _check_url(getattr(getattr(file, section), key, None), document, (section, key))
@@ -116,19 +128,28 @@ def _check_schema(schema: str, document: Document, number: int) -> None:
         raise document.error(f"the schema name is longer than {LOGICAL_SCHEMA_BYTES} characters", *where)
 
 
-def _check_data(file: EnvironmentFile, document: Document) -> None:
+def _check_data(file: EnvironmentFile, document: Document, above: Sequence[str]) -> None:
     data = file.data
     assert data is not None  # noqa: S101 - asked by the caller
     if file.parent is None:
         raise document.error("the top of the chain holds production itself: it has no pantry", "data")
-    if data.source != file.parent:
-        raise document.error(
-            f"the pantry comes from the parent, {file.parent!r}, not from {data.source!r}", "data", "from"
-        )
+    if data.source not in above:
+        named = " or ".join(repr(name) for name in above)
+        raise document.error(f"the pantry comes from above, {named}, not from {data.source!r}", "data", "from")
     if not _MASKING_FILE.fullmatch(data.masking):
         raise document.error("name a file of this folder: masking.yaml or masking_….yaml", "data", "masking")
-    if data.refresh is not None and not _CRON.fullmatch(data.refresh):
+    cron, timezone = _refresh(data)
+    if cron is not None and not _CRON.fullmatch(cron):
         raise document.error('a schedule has five fields, for example "0 3 * * *"', "data", "refresh")
+    try:
+        ZoneInfo(timezone)
+    except (ValueError, OSError, LookupError):
+        raise document.error("name a timezone like UTC or Europe/Vienna", "data", "refresh", "timezone") from None
+
+
+def _refresh(data: DataFile) -> tuple[str | None, str]:
+    said = data.refresh
+    return (said.cron, said.timezone) if isinstance(said, RefreshFile) else (said, "UTC")
 
 
 def _check_url(url: str | None, document: Document, where: KeyPath) -> None:
@@ -211,7 +232,7 @@ def _environment(name: str, file: EnvironmentFile, document: Document, schemas: 
         connections=file.connections,
         variables=file.variables,
         toolchain=Toolchain(**msgspec.structs.asdict(file.toolchain)),
-        data=None if file.data is None else DataSource(**msgspec.structs.asdict(file.data)),
+        data=_data(file, document),
         alerts=file.alerts,
         kitchens=KitchenRules(
             # no working kitchen lives where the data is not masked unless that environment says so
@@ -225,6 +246,13 @@ def _environment(name: str, file: EnvironmentFile, document: Document, schemas: 
         roles={str(role): names for role, names in file.roles.items()},
         gates=Gates(**msgspec.structs.asdict(file.gates)),
     )  # fmt: skip
+
+
+def _data(file: EnvironmentFile, document: Document) -> DataSource | None:
+    data = file.data
+    if data is None:
+        return None
+    return DataSource(data.source, data.masking, sample_of(data.sample, document), *_refresh(data))
 
 
 def _service(file: msgspec.Struct) -> Service:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
+from kitchen.domain.sample import WHOLE_BELOW
 from kitchen.files.loader import Model
 
 Scalar = str | int | float | bool | None
@@ -92,13 +93,37 @@ class ToolchainFile(Model, frozen=True):
     image: str | None = None
 
 
+class SeedFile(Model, frozen=True):
+    """Rows to begin with: those of one table that meet an SQL condition."""
+
+    where: str
+
+
+class SampleFile(Model, frozen=True):
+    """Which part of the parent's data comes: rows to begin with, what depends on them, and all that they refer to."""
+
+    share: str | None = None  # 10%: of every table that nothing else leads to
+    seeds: dict[str, str | SeedFile] = field(default_factory=dict)
+    whole: tuple[str, ...] = ()
+    whole_below: Annotated[int, Meta(ge=0)] = WHOLE_BELOW
+    max_children: Annotated[int, Meta(ge=0)] | dict[str, Annotated[int, Meta(ge=0)]] | None = None
+    max_rows: Annotated[int, Meta(ge=1)] | None = None
+
+
+class RefreshFile(Model, frozen=True):
+    """When the pantry is refreshed, where that is not said in UTC."""
+
+    cron: str
+    timezone: str = "UTC"
+
+
 class DataFile(Model, frozen=True):
     """Where the environment's pantry comes from."""
 
     source: str = field(name="from")
     masking: str = "masking.yaml"
-    sample: dict[str, Any] | None = None
-    refresh: str | None = None
+    sample: str | SampleFile | None = None
+    refresh: str | RefreshFile | None = None
 
 
 class KitchensFile(Model, frozen=True):

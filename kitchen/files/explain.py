@@ -121,7 +121,7 @@ def _choice(data: Any, allowed: list[str], path: Path) -> Found | None:
         return None
     if not isinstance(data, str):
         return (path, f"expected one of {', '.join(allowed)}, got {_kind(data)}")
-    return (path, f"{data[:40]!a} is not one of {', '.join(allowed)}{_near(data, allowed)}")
+    return (path, f"{data[:40]!r} is not one of {', '.join(allowed)}{_near(data, allowed)}")
 
 
 def _convert(data: Any, wanted: Any, path: Path) -> Found | None:

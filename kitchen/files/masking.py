@@ -33,7 +33,14 @@ _SETTINGS: Mapping[MaskKind, frozenset[str]] = {
 _NEEDED = {MaskKind.CONST: "value", MaskKind.EACH: "of", MaskKind.SQL: "sql"}
 _NAME = re.compile(r"[^.]+(\.[^.]+)?")
 _PATTERN = re.compile(r"[^.]+\.[^.]+(\.[^.]+)?")
+_REFERENCE = re.compile(r"([^.()]+(?:\.[^.()]+)?)\.(?:([^.(),]+)|\( *([^.()]+?) *\))")
 _ROWS = ("all", "none")
+_SHORTEST_CANARY = 6  # shorter ones turn up by chance
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # a name in U&"..." would say something else to the server
+_REACHING = re.compile(
+    r"(query|table|schema|cursor|database)_to_xml.*|current_setting|set_config|current_query|dblink.*|lo_.*|lo(read|write)"
+    r"|pg_(?!typeof|column_size|size_).*|(next|set|curr|last)val|inet_(client|server)_.*|txid_.*|ts_(stat|rewrite)"
+)
 
 
 def read_policy(path: Path, *, shown: str | None = None) -> Policy:
@@ -61,33 +68,55 @@ def policy_of(document: Document, *, digest: str = "") -> Policy:
     return Policy(
         tables=tables,
         patterns=tuple(
-            Pattern(_pattern(text, document), _decision(kept, document, "patterns", text))
+            Pattern(_pattern(text, kept, document), _decision(kept, document, "patterns", text))
             for text, kept in file.patterns.items()
         ),
         references=tuple(_reference(here, there, document) for here, there in file.references.items()),
+        canaries=_canaries(file, document),
+        accepted=_accepted(file, document),
         name=document.shown,
         lines=lines,
         digest=digest,
     )
 
 
-def _table(table: str, said: Mapping[str, DecisionFile | str], document: Document) -> TablePolicy:
+def _table(table: str, said: Mapping[str, DecisionFile | str | list[str]], document: Document) -> TablePolicy:
     columns: dict[str, Decision] = {}
     options: dict[str, str] = {}
+    groups: tuple[str, ...] = ()
     for name, kept in said.items():
         if isinstance(kept, DecisionFile):
             columns[name] = _decision(kept, document, "tables", table, name)
-            continue
-        if name not in ("rows", "where"):
+        elif isinstance(kept, list) and name == "quasi_identifiers":
+            groups = tuple(kept)
+            if not groups or len(set(groups)) < len(groups):
+                raise document.error("name one column or several, each once", "tables", table, name)
+        elif isinstance(kept, str) and name in ("rows", "where"):
+            options[name] = kept
+        else:
             raise document.error(
-                "a decision is written {mask: …}; text is only for `rows` and `where`", "tables", table, name
-            )
-        options[name] = kept
+                "a decision is written {mask: …}; text is only for `rows` and `where`, a list for `quasi_identifiers`",
+                "tables", table, name,
+            )  # fmt: skip
     if options.get("rows", "all") not in _ROWS:
         raise document.error("rows is all or none", "tables", table, "rows")
     if "where" in options:
-        _one_expression(options["where"], document, "tables", table, "where")
-    return TablePolicy(columns, options.get("rows", "all"), options.get("where"))
+        one_expression(options["where"], document, "tables", table, "where")
+    return TablePolicy(columns, options.get("rows", "all"), options.get("where"), groups)
+
+
+def _canaries(file: MaskingFile, document: Document) -> tuple[str, ...]:
+    for canary in file.canaries:
+        if len(canary.strip()) < _SHORTEST_CANARY:
+            raise document.error(f"a canary has {_SHORTEST_CANARY} characters or more", "canaries")
+    return tuple(canary.strip() for canary in file.canaries)
+
+
+def _accepted(file: MaskingFile, document: Document) -> Mapping[str, str]:
+    for text, why in file.accepted.items():
+        if not text.strip() or not why.strip():
+            raise document.error("an accepted text has a reason: `unknown: stands for no town`", "accepted", text)
+    return dict(file.accepted)
 
 
 def _decision(file: DecisionFile, document: Document, *path: str) -> Decision:
@@ -120,7 +149,7 @@ def _check_values(file: DecisionFile, kind: MaskKind, document: Document, *path:
     if file.days is not None and (file.to not in (None, "shift") or file.days > 10000):
         raise document.error("days goes with to: shift and is at most 10000", *path, "days")
     if file.sql is not None:
-        _one_expression(file.sql, document, *path, "sql")
+        one_expression(file.sql, document, *path, "sql")
     for text in file.paths or []:
         if not text or any(not part for part in text.split(".")):
             raise document.error("a path is written like address.city", *path, "paths")
@@ -128,11 +157,15 @@ def _check_values(file: DecisionFile, kind: MaskKind, document: Document, *path:
         raise document.error(f"the elements of an array cannot be masked with {file.of.mask}", *path, "of")
 
 
-def _one_expression(text: str, document: Document, *path: str) -> None:
+# what the parser raises for texts that it does not know: not only its own errors
+_UNREAD = (sqlglot.errors.SqlglotError, RecursionError, ValueError, AttributeError, TypeError, LookupError)
+
+
+def one_expression(text: str, document: Document, *path: str) -> None:
     """Refuse what is more than one expression over the row: sub-queries read other rows, and text could end ours."""
     try:
         statements = sqlglot.parse(f"SELECT ({text})", read="postgres")
-    except sqlglot.errors.SqlglotError:
+    except _UNREAD:
         raise document.error("this is no SQL expression", *path) from None
     whole = statements[0] if len(statements) == 1 else None
     alone = isinstance(whole, exp.Select) and len(whole.expressions) == 1
@@ -141,16 +174,26 @@ def _one_expression(text: str, document: Document, *path: str) -> None:
     clauses = [name for name, value in whole.args.items() if value and name not in ("expressions", "kind")]
     if clauses or any(whole.find_all(exp.Subquery, exp.Command)) or sum(1 for _ in whole.find_all(exp.Select)) > 1:
         raise document.error("an expression reads the columns of its own row, and nothing else", *path)
+    for function in whole.find_all(exp.Anonymous):
+        if not _PLAIN.fullmatch(function.name) or _REACHING.fullmatch(function.name.lower()):
+            message = f"{function.name}() reaches beyond the row: settings (the masking key), queries, files, servers"
+            raise document.error(message, *path)
 
 
-def _pattern(text: str, document: Document) -> str:
+def _pattern(text: str, kept: DecisionFile, document: Document) -> str:
+    if MaskKind(kept.mask) is MaskKind.DROP:
+        raise document.error("a column is dropped on a line of its own, not by a pattern", "patterns", text)
     if not _PATTERN.fullmatch(text):
         raise document.error("a pattern is written table.column or schema.table.column, with *", "patterns", text)
     return text
 
 
 def _reference(here: str, there: str, document: Document) -> Reference:
-    parts = [text.rpartition(".") for text in (here, there)]
-    if not all(table and column for table, _, column in parts):
-        raise document.error("a reference is written orders.customer_no: customers.number", "references", here)
-    return Reference(parts[0][0], parts[0][2], parts[1][0], parts[1][2])
+    ends = [_REFERENCE.fullmatch(text) for text in (here, there)]
+    parts = [(end[1], tuple(re.split(r" *, *", end[2] or end[3]))) for end in ends if end is not None]
+    if len(parts) < len(ends) or len(parts[0][1]) != len(parts[1][1]) or not all(parts[0][1] + parts[1][1]):
+        raise document.error(
+            'a reference is written orders.customer_no: customers.number, or for two columns'
+            ' "orders.(region, no)": "customers.(region, no)"', "references", here,
+        )  # fmt: skip
+    return Reference(parts[0][0], parts[0][1], parts[1][0], parts[1][1])

@@ -37,8 +37,13 @@ class DecisionFile(Model, frozen=True, kw_only=True):
 
 
 class MaskingFile(Model, frozen=True, kw_only=True):
-    """The whole file. In a table, a mapping decides a column; ``rows`` and ``where`` as text say which rows come."""
+    """The whole file. In a table, a mapping decides a column; ``rows`` and ``where`` as text say which rows come.
 
-    tables: dict[str, dict[str, DecisionFile | str]] = field(default_factory=dict)
+    A list ``quasi_identifiers`` in a table names columns whose small groups are reported.
+    """
+
+    tables: dict[str, dict[str, DecisionFile | str | list[str]]] = field(default_factory=dict)
     patterns: dict[str, DecisionFile] = field(default_factory=dict)
     references: dict[str, str] = field(default_factory=dict)
+    canaries: list[str] = field(default_factory=list)
+    accepted: dict[str, str] = field(default_factory=dict)

@@ -45,7 +45,7 @@ def read_recipe(root: Path, name: str) -> Recipe:
     if not _RECIPE.fullmatch(name) or len(name) > _LENGTH or not (root / "recipes" / name / "recipe.yaml").exists():
         near = get_close_matches(name, known, n=1)
         raise NotFound(
-            f"there is no recipe {name[:80]!a}" + (f"; did you mean {near[0]!r}?" if near else ""),
+            f"there is no recipe {name[:80]!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
             hint="kitchen recipe list" if known else "write recipes/<name>/recipe.yaml, or kitchen init",
         )
     folder = root / "recipes" / name

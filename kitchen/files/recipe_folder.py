@@ -16,7 +16,7 @@ def inside(text: str) -> str:
     """Return a path within the recipe's folder, tidied; raises InvalidInput for one that leads out of it."""
     path = PurePosixPath(text)
     if not text or path.is_absolute() or ".." in path.parts or "\\" in text or "\x00" in text or not path.parts:
-        raise InvalidInput(f"{text[:80]!a} leads out of the recipe's folder: name a file inside it")
+        raise InvalidInput(f"{text[:80]!r} leads out of the recipe's folder: name a file inside it")
     return str(path)
 
 

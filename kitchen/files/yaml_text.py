@@ -135,7 +135,7 @@ class _Builder:
                 raise Fault(line, "merge keys (<<) are not allowed: write the values out", path)
             if key in made:
                 first = self._lines[(*path, key)]
-                raise Fault(line, f"the key {key!a} is given twice; first in line {first}", (*path, key))
+                raise Fault(line, f"the key {key!r} is given twice; first in line {first}", (*path, key))
             self._lines[(*path, key)] = line
             made[key] = self._value(next(self._events), (*path, key))
         return made
@@ -149,7 +149,7 @@ def _scalar(event: Any, line: int, path: Path) -> Any:
         return _WORDS[text]
     for shape, reason in _AMBIGUOUS.items():
         if shape.fullmatch(text):
-            raise Fault(line, f"{text[:40]!a} is ambiguous: {reason}; quote it if it is text", path)
+            raise Fault(line, f"{text[:40]!r} is ambiguous: {reason}; quote it if it is text", path)
     if _INTEGER.fullmatch(text):
         return int(text)
     if _FLOAT.fullmatch(text):

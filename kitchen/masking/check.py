@@ -16,7 +16,7 @@ from kitchen.domain.catalogue import (
     SourceTable,
 )
 from kitchen.domain.masking import Decision, MaskKind, Policy
-from kitchen.masking.domains import components, declared
+from kitchen.masking.domains import components, ends_of, missing_columns
 from kitchen.masking.fits import complaint
 
 
@@ -70,6 +70,10 @@ def _removed(policy: Policy, catalogue: Catalogue) -> Iterator[Finding]:
         if table is None:
             yield Finding("note", policy.where(name), name, "the source has no such table")
             continue
+        for column in kept.quasi_identifiers:
+            if table.column(column) is None or column in policy.dropped(table.name):
+                says = f"quasi_identifiers: the pantry has no column {column!r}"
+                yield Finding("unfit", policy.where(name, "quasi_identifiers"), str(table.name), says)
         for column in kept.columns:
             if table.column(column) is None:
                 says = "the source has no such column any more: remove the line"
@@ -111,6 +115,9 @@ def _fit(
     decided = policy.decided(table.name, column.name)
     if decided is None or policy.table(table.name).rows == "none":
         return
+    if decided.decision.mask is MaskKind.DROP and column.dependants:
+        says = f"drop: left out with it: {', '.join(column.dependants)}"
+        yield Finding("note", _where(policy, table, column), f"{table.name}.{column.name}", says)
     wrong = complaint(catalogue, table, column, decided.decision, evidence)
     if wrong is not None:
         says = f"{decided.decision.mask.value}: {wrong}"
@@ -123,6 +130,8 @@ def _unlike(policy: Policy, catalogue: Catalogue) -> Iterator[Finding]:
     for column, domain in components(catalogue, policy).items():
         table = catalogue.table(column[0])
         decided = policy.decided(*column)
+        if decided is not None and decided.decision.mask is MaskKind.DROP:
+            continue  # what is not there refers to nothing
         if table is not None and decided is not None and (live := table.column(column[1])) is not None:
             groups[domain].append((column, _essence(decided.decision), live.base))
     for members in groups.values():
@@ -144,11 +153,9 @@ def _essence(decision: Decision) -> Decision:
 
 
 def _references(policy: Policy, catalogue: Catalogue) -> Iterator[Finding]:
-    found = {(str(k.table), k.columns[0]) for k in declared(catalogue, policy)}
-    names = {(table, column) for table, column in found} | {
-        (table.partition(".")[2], column) for table, column in found
-    }
     for reference in policy.references:
-        if (reference.table, reference.column) not in names:
-            subject = f"{reference.table}.{reference.column}"
-            yield Finding("note", policy.name, subject, "the source has no tables for this reference")
+        where = policy.name
+        if missing := missing_columns(catalogue, reference):
+            yield Finding("unfit", where, str(reference), f"the source has no column {', '.join(missing)}")
+        elif None in ends_of(catalogue, reference):
+            yield Finding("note", where, str(reference), "the source has no tables for this reference")

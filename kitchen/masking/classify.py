@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
 from kitchen.domain.catalogue import NO_EVIDENCE, Catalogue, ColumnName, Evidence, Evidences, SourceColumn, SourceTable
 from kitchen.domain.layout import TableName
 from kitchen.domain.masking import Decision, MaskKind, Policy
-from kitchen.errors import KitchenError
 from kitchen.masking import fits, words
 from kitchen.masking.domains import components
 
@@ -37,7 +37,10 @@ def propose(catalogue: Catalogue, policy: Policy, evidences: Evidences) -> Mappi
                 decision = shared[domain]
             else:
                 evidence = evidences.get((table.name, column.name), NO_EVIDENCE)
-                decision = replace(_proposal(catalogue, table, column, evidence), proposed=True)
+                proposal = _proposal(catalogue, table, column, evidence)
+                if proposal is None:
+                    continue
+                decision = replace(proposal, proposed=True)
                 if domain is not None:
                     decision = shared.setdefault(domain, replace(decision, subject=None))
             found.setdefault(table.name, {})[column.name] = decision
@@ -54,12 +57,12 @@ def _refers_only(catalogue: Catalogue, table: SourceTable) -> bool:
     return not any(key.to == table.name for key in catalogue.foreign_keys)
 
 
-def _proposal(catalogue: Catalogue, table: SourceTable, column: SourceColumn, evidence: Evidence) -> Decision:
+def _proposal(catalogue: Catalogue, table: SourceTable, column: SourceColumn, evidence: Evidence) -> Decision | None:
     """Return the first proposal that the column can take."""
     for decision in _wishes(catalogue, table, column, evidence):
         if fits.complaint(catalogue, table, column, decision, evidence) is None:
             return decision
-    raise KitchenError(f"{table.name}.{column.name}: no mask fits {column.type}", hint="decide it in masking.yaml")
+    return None  # it stays undecided, and so stops the refresh with its name
 
 
 def _wishes(catalogue: Catalogue, table: SourceTable, column: SourceColumn, evidence: Evidence) -> tuple[Decision, ...]:
@@ -176,7 +179,7 @@ def _unknown(table: SourceTable, column: SourceColumn) -> tuple[Decision, ...]:
     if column.category == "S" and not column.is_array:
         unique = table.in_unique(column.name)
         text = (Decision(MaskKind.HASH),) if unique else (Decision(MaskKind.TEXT), Decision(MaskKind.HASH))
-    if column.category == "N" and not column.is_array:
+    if column.is_number:
         unique = table.in_unique(column.name)
         text = (Decision(MaskKind.PERMUTE),) if unique else (Decision(MaskKind.NUMBER, noise=0.2),)
     if column.base == "uuid" and not column.is_array:
@@ -189,8 +192,26 @@ _CONSTANTS: Mapping[str, str | int | bool] = {
 }  # fmt: skip
 
 
+# What says nothing in types that have no empty value.
+_CONSTANTS_OF: Mapping[str, str] = {
+    "box": "(0,0),(0,0)", "point": "(0,0)", "line": "{1,0,0}", "lseg": "[(0,0),(0,0)]", "path": "((0,0))",
+    "polygon": "((0,0))", "circle": "<(0,0),0>", "varbit": "0", "pg_lsn": "0/0", "tid": "(0,0)", "xid": "0", "cid": "0",
+    "xid8": "0", "oid": "0", "jsonpath": "$", "pg_snapshot": "1:1:", "txid_snapshot": "1:1:", "refcursor": "x",
+    "char": "x", "interval": "0", "money": "0", "macaddr": "00:00:5e:00:53:00", "macaddr8": "00:00:5e:00:53:00:00:00",
+    "time": "00:00:00", "timetz": "00:00:00+00", "oidvector": "", "regclass": "pg_catalog.pg_class", "int2vector": "",
+} | dict.fromkeys((
+    "regtype", "regrole", "regproc", "regprocedure", "regoper", "regoperator", "regconfig",
+    "regdictionary", "regnamespace", "regcollation"), "0",
+)  # fmt: skip
+
+
 def _last_resorts(column: SourceColumn) -> tuple[Decision, ...]:
     blank = Decision(MaskKind.BLANK)
+    if not column.is_array and column.base in _CONSTANTS_OF:
+        return blank, Decision(MaskKind.CONST, value=_CONSTANTS_OF[column.base])
+    if not column.is_array and column.base == "bit" and column.type.startswith("bit"):
+        bits = int(re.sub(r"\D", "", column.type) or 1)
+        return blank, Decision(MaskKind.CONST, value="0" * bits)
     if column.category in _CONSTANTS and not column.is_array:
         return blank, Decision(MaskKind.HASH), Decision(MaskKind.CONST, value=_CONSTANTS[column.category])
     return blank, Decision(MaskKind.HASH)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kitchen.domain.catalogue import Catalogue, ColumnName, ForeignKey
-from kitchen.domain.layout import TableName
-from kitchen.domain.masking import Policy
+from kitchen.domain.catalogue import Catalogue, ColumnName, ForeignKey, SourceTable
+from kitchen.domain.masking import Policy, Reference
 
 
 def components(catalogue: Catalogue, policy: Policy) -> Mapping[ColumnName, str]:
@@ -34,14 +33,30 @@ def declared(catalogue: Catalogue, policy: Policy) -> tuple[ForeignKey, ...]:
     """Return the policy's own references whose both ends exist."""
     found: list[ForeignKey] = []
     for reference in policy.references:
-        table, to = _named(catalogue, reference.table), _named(catalogue, reference.to_table)
-        if table is not None and to is not None:
-            found.append(ForeignKey(table, (reference.column,), to, (reference.to_column,)))
+        table, to = ends_of(catalogue, reference)
+        if table is not None and to is not None and not missing_columns(catalogue, reference):
+            found.append(ForeignKey(table.name, reference.columns, to.name, reference.to_columns))
     return tuple(found)
 
 
-def _named(catalogue: Catalogue, name: str) -> TableName | None:
-    return next((table.name for table in catalogue.tables if name in (str(table.name), table.name.name)), None)
+def missing_columns(catalogue: Catalogue, reference: Reference) -> tuple[str, ...]:
+    """Return the columns that a reference names and its tables, as far as they are there, have not."""
+    ends = zip(ends_of(catalogue, reference), (reference.columns, reference.to_columns), strict=True)
+    return tuple(
+        f"{table.name}.{column}"
+        for table, columns in ends
+        for column in columns
+        if table is not None and table.column(column) is None
+    )
+
+
+def ends_of(catalogue: Catalogue, reference: Reference) -> tuple[SourceTable | None, SourceTable | None]:
+    """Return the tables of a reference, None for one that is not there."""
+    return _named(catalogue, reference.table), _named(catalogue, reference.to_table)
+
+
+def _named(catalogue: Catalogue, name: str) -> SourceTable | None:
+    return next((table for table in catalogue.tables if name in (str(table.name), table.name.name)), None)
 
 
 def _order(column: ColumnName) -> tuple[str, str, str]:

@@ -33,13 +33,13 @@ def complaint(
 ) -> str | None:  # fmt: skip
     """Return why a decision does not fit, or None."""
     mask = decision.mask
-    if column.generated and mask not in (MaskKind.RECOMPUTE, MaskKind.DROP):
+    if mask is MaskKind.DROP:
+        return _dropped(catalogue, table, column)
+    if column.generated and mask is not MaskKind.RECOMPUTE:
         return "it is a generated column: the server computes it, so the mask is recompute"
     if mask is MaskKind.RECOMPUTE:
         computed = column.generated or column.base == "tsvector"
         return None if computed else "only generated columns and text search vectors are recomputed"
-    if mask is MaskKind.DROP:
-        return "drop is not there yet: use blank"
     if mask is MaskKind.KEEP:
         return _kept(column, decision)
     return (
@@ -50,6 +50,13 @@ def complaint(
         or _checked(table, column, decision)
         or _built(table, column, decision)
     )
+
+
+def _dropped(catalogue: Catalogue, table: SourceTable, column: SourceColumn) -> str | None:
+    needs = table.needs(column.name)
+    if needs is None and catalogue.referred(table.name, column.name):
+        needs = "a foreign key that refers to it"
+    return f"it cannot be left out, because {needs} would be without it" if needs is not None else None
 
 
 def _kept(column: SourceColumn, decision: Decision) -> str | None:
@@ -106,7 +113,7 @@ def _type(column: SourceColumn, decision: Decision) -> str | None:
     if decision.mask in _TEXT_MASKS and not column.is_text:
         return f"{decision.mask.value} does not fit {column.type}"
     if decision.mask in (MaskKind.PHONE, MaskKind.CARD, MaskKind.NATIONAL_ID, MaskKind.POSTCODE) and not (
-        column.is_text or column.category == "N"
+        column.is_text or column.is_number
     ):
         return f"{decision.mask.value} does not fit {column.type}"
     if decision.mask is MaskKind.IP and not (column.is_text or column.base in ("inet", "cidr")):
@@ -120,11 +127,7 @@ def _type(column: SourceColumn, decision: Decision) -> str | None:
 
 def _constant(column: SourceColumn, value: str) -> str | None:
     whole = column.base in ("int2", "int4", "int8")
-    if (
-        column.category == "N"
-        and not column.is_array
-        and not re.fullmatch(r"-?\d+" if whole else r"-?\d+(\.\d+)?", value)
-    ):
+    if column.is_number and not re.fullmatch(r"-?\d+" if whole else r"-?\d+(\.\d+)?", value):
         return f"{value!r} is no {column.type}"
     return None
 

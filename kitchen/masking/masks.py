@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,6 +14,7 @@ from kitchen.masking.pools import LINE_LENGTH
 from kitchen.masking.sql import digits, hexadecimal, literal, number, quote
 
 INTEGER_BITS = {"int2": 15, "int4": 31, "int8": 63}
+_NATIVE = (*INTEGER_BITS, "date", "timestamp", "timestamptz", "numeric", "uuid")
 HASH_LENGTH = 32
 UNIQUE_HEX = 20  # 80 bits: among ten million values two meet with a probability of 4e-11
 _SHORTEST_TEXT = 16
@@ -60,7 +62,13 @@ def expression(decision: Decision, value: Value) -> str:
         return blank(value.column)
     made = _MASKS[decision.mask](decision, value)
     empty = f" OR {value.sql} = ''" if value.column.is_text else ""
-    return f"CASE WHEN {value.sql} IS NULL{empty} THEN {value.sql}::text ELSE ({made})::text END"
+    kind = f"pg_catalog.{value.column.base}" if _is_native(value.column) else "text"
+    return f"CASE WHEN {value.sql} IS NULL{empty} THEN {value.sql}::{kind} ELSE ({made})::{kind} END"
+
+
+def _is_native(column: SourceColumn) -> bool:
+    """Say whether a masked value stays what it is, without a way through text."""
+    return not column.is_array and column.base in _NATIVE
 
 
 def keyed(decision: Decision) -> bool:
@@ -76,25 +84,33 @@ EMPTY: Mapping[str, str] = {
 }  # fmt: skip
 
 
+EMPTY_MULTIRANGE = "'{}'"
+
+
+def is_multirange(column: SourceColumn) -> bool:
+    """Say whether a column holds sets of ranges; the server names such types so."""
+    return column.category == "R" and "multirange" in column.base
+
+
 def blank(column: SourceColumn) -> str:
     """Return NULL, or where the column takes none what is empty in its type; raises Refused."""
     if not column.not_null:
         return "NULL"
     if column.is_array:
-        return "'{}'"
+        return "''" if column.type in ("oidvector", "int2vector") else "'{}'"
     if column.is_text:
         return "''"
     if column.base in EMPTY:
         return EMPTY[column.base]
     if column.category == "R":
-        return "'empty'"
+        return EMPTY_MULTIRANGE if is_multirange(column) else "'empty'"
     raise Refused(f"{column.type} has no empty value and the column takes no NULL: use const")
 
 
 def _dictionary(pool: str, offset: int) -> Callable[[Decision, Value], str]:
     def mask(_: Decision, value: Value) -> str:
         entry, following = value.lookup.entry(pool, number(value.digest, offset), value.length)
-        return f"CASE WHEN {entry} = {value.sql} THEN {following} ELSE {entry} END"
+        return f'coalesce(nullif({entry} COLLATE "C", {value.sql}::text), {following})'  # computes the entry once
 
     return mask
 
@@ -153,7 +169,7 @@ def _address(_: Decision, value: Value) -> str:
 
 
 def _postcode(_: Decision, value: Value) -> str:
-    if value.column.category == "N":
+    if value.column.is_number:
         return f"{number(value.digest, _REST)} % 100"  # no postal code is that small
     if not value.fits(6):
         raise Refused("a postal code needs 6 characters: use hash or blank")
@@ -189,7 +205,7 @@ def _iban(_: Decision, value: Value) -> str:
 
 def _national_id(_: Decision, value: Value) -> str:
     head, tail = digits(number(value.digest, _MAIL), 2), digits(number(value.digest, _MAIL + 2), 4)
-    if value.column.category == "N" and value.column.base != "int2":
+    if value.column.is_number and value.column.base != "int2":
         return f"'9' || {head} || '00' || {tail}"
     if value.fits(11):
         return f"'9' || {head} || '-00-' || {tail}"  # no number has the group 00
@@ -255,22 +271,37 @@ def _date(decision: Decision, value: Value) -> str:
     k = f"{number(value.digest, _REST)} % {2 * days}"
     shift = f"(({k}) - {days} + CASE WHEN ({k}) >= {days} THEN 1 ELSE 0 END)"  # never 0
     moved = f"{value.sql} + {shift}" if value.column.base == "date" else f"{value.sql} + make_interval(days => {shift})"
-    return f"CASE WHEN isfinite({value.sql}) THEN ({moved})::text ELSE {value.sql}::text END"
+    return f"CASE WHEN isfinite({value.sql}) THEN {moved} ELSE {value.sql} END"
 
 
 def _number(decision: Decision, value: Value) -> str:
-    if value.column.category != "N":
+    if not value.column.is_number:
         raise Refused(f"number does not fit {value.column.type}")
     x = f"{value.sql}::numeric"
     if decision.round is not None:
-        return f"round({x} / {decision.round}) * {decision.round}"
+        return _within(value.column, f"round({x} / {decision.round}) * {decision.round}")
     if decision.bucket is not None:
-        return f"floor({x} / {decision.bucket}) * {decision.bucket}"
+        return _within(value.column, f"floor({x} / {decision.bucket}) * {decision.bucket}")
     share = decision.noise or 0.1
     moved = f"{x} * (1 + {share} * ({number(value.digest, _REST)}::numeric / 32767.5 - 1))"
     if value.column.base in INTEGER_BITS:
-        return f"round({moved})"
-    return f"round({moved}, greatest(scale({x}), 0))" if value.column.base == "numeric" else moved
+        return _within(value.column, f"round({moved})")
+    return (
+        _within(value.column, f"round({moved}, greatest(scale({x}), 0))") if value.column.base == "numeric" else moved
+    )
+
+
+def _within(column: SourceColumn, made: str) -> str:
+    """Return a number that the type holds: what is near its end is not moved over it."""
+    if column.base in INTEGER_BITS:
+        largest = 2 ** INTEGER_BITS[column.base] - 1
+        return f"greatest(least({made}, {largest}), {-largest - 1})"
+    limits = re.fullmatch(r"numeric\((\d+),(-?\d+)\)", column.type)
+    if limits is None:
+        return made
+    digits_before = int(limits[1]) - int(limits[2])
+    largest_numeric = f"(10::numeric ^ {digits_before} - 10::numeric ^ {-int(limits[2])})"
+    return f"greatest(least({made}, {largest_numeric}), -{largest_numeric})"
 
 
 def _text(_: Decision, value: Value) -> str:

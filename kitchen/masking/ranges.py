@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from kitchen.domain.catalogue import SourceColumn
 from kitchen.domain.masking import Decision, MaskKind
-from kitchen.masking.masks import EMPTY, HASH_LENGTH
+from kitchen.masking.masks import EMPTY, EMPTY_MULTIRANGE, HASH_LENGTH, is_multirange
 from kitchen.masking.pools import pool, substitute
 from kitchen.masking.sql import literal
 
@@ -34,6 +34,23 @@ _SHAPES = {
     MaskKind.URL: "{0} LIKE 'https://example.invalid/%'",
     MaskKind.USER_NAME: "(left({0}, 5) = 'user_' AND translate(substr({0}, 6), '0123456789abcdef', '') = '')",
 }
+_WITH_LETTERS = (MaskKind.POSTCODE, MaskKind.IBAN)  # whose outputs have capital letters
+
+# What every value of a shape has in it, in small letters: most of production's have not, and are done with at once.
+_HINTS = {
+    MaskKind.EMAIL: "%@example.invalid%",
+    MaskKind.PHONE: "%555%01%",
+    MaskKind.CARD: "%400000%",
+    MaskKind.MAC: "%00:00:5e:%",
+    MaskKind.URL: "%https://example.invalid/%",
+    MaskKind.USER_NAME: "%user_%",
+}  # fmt: skip
+
+
+def hinted(mask: MaskKind, column: str, test: str) -> str:
+    """Return a test of a column of production, with a cheaper one before it where there is one."""
+    hint = _HINTS.get(mask)
+    return test if hint is None else f'(lower({column}::text COLLATE "C") LIKE {literal(hint)} AND {test})'
 
 
 def normal(value: str) -> str:
@@ -44,26 +61,35 @@ def normal(value: str) -> str:
     return f'lower(btrim({value}::text) COLLATE "C")'
 
 
-def in_range(decision: Decision, column: SourceColumn, value: str) -> str | None:
-    """Return SQL that says whether a value (in its normal form) could be an output; None where a mask has no range."""
+def in_range(decision: Decision, column: SourceColumn, value: str, *, ours: bool = False) -> str | None:
+    """Return SQL that says whether a value (in its normal form) could be an output; None where a mask has no range.
+
+    With ``ours`` the value is taken as the mask left it: nothing of ours needs its letters made small.
+    """
     mask = decision.mask
+
+    def listed(name: str) -> str:
+        return _listed(name, small=not ours)
+
     if mask in POOL_OF:
-        return None if _is_constant_country(decision, column) else f"{value} IN ({_listed(POOL_OF[mask])})"
+        return None if _is_constant_country(decision, column) else f"{value} IN ({listed(POOL_OF[mask])})"
     if mask is MaskKind.FULL_NAME:
         first, last = _word(value, 1), _word(value, 2)
-        return f"({first} IN ({_listed('first_names')}) AND {last} IN ({_listed('last_names')}))"
+        return f"({first} IN ({listed('first_names')}) AND {last} IN ({listed('last_names')}))"
     if mask is MaskKind.STREET:
-        return f"substr({value}, strpos({value}, ' ') + 1) IN ({_listed('streets')})"
+        return f"substr({value}, strpos({value}, ' ') + 1) IN ({listed('streets')})"
     if mask is MaskKind.ADDRESS:
-        return f"split_part({value}, ', ', 2) IN ({_listed('cities')})"
+        return f"split_part({value}, ', ', 2) IN ({listed('cities')})"
     if mask is MaskKind.HASH and column.is_text:
         length = min(decision.length or HASH_LENGTH, column.max_length or 64, 64)
         return f"(length({value}) = {length} AND translate({value}, '0123456789abcdef', '') = '')"
     if mask is MaskKind.TEXT and (column.max_length is None or column.max_length >= 24):
-        return f"({_word(value, 1)} IN ({_listed('adjectives')}) AND {_word(value, 2)} <> '')"
-    if mask in _SHAPES and not (mask is MaskKind.POSTCODE and column.category == "N"):
-        return _SHAPES[mask].format(value)
-    return None
+        return f"({_word(value, 1)} IN ({listed('adjectives')}) AND {_word(value, 2)} <> '')"
+    if mask is MaskKind.POSTCODE and column.category == "N":
+        return f"length({value}) <= 2"
+    if mask not in _SHAPES:
+        return None
+    return _SHAPES[mask].format(f"lower({value})" if ours and mask in _WITH_LETTERS else value)
 
 
 def _is_constant_country(decision: Decision, column: SourceColumn) -> bool:
@@ -73,9 +99,10 @@ def _is_constant_country(decision: Decision, column: SourceColumn) -> bool:
 def is_blank(column: SourceColumn, value: str) -> str:
     """Return SQL that says whether a value is what blank leaves."""
     if column.is_array:
-        return f"({value} IS NULL OR {value}::text = '{{}}')"
+        return f"({value} IS NULL OR {value}::text IN ('{{}}', ''))"
     empty = EMPTY.get(column.base, "''")
-    empty = "'empty'" if column.category == "R" else empty
+    if column.category == "R":
+        empty = EMPTY_MULTIRANGE if is_multirange(column) else "'empty'"
     return f"({value} IS NULL OR {value}::text = {empty})"
 
 
@@ -85,12 +112,72 @@ def email_found(value: str) -> str:
     return f"(strpos({value}, '@') > 0 AND {cleaned} ~* {literal(EMAIL_SHAPE)})"
 
 
+def shapes(value: str) -> dict[str, str]:
+    """Return, for each shape of personal data, SQL that counts values of a text which hold it and are not ours."""
+    return {
+        "e-mail addresses": f"count(*) FILTER (WHERE {email_found(value)})",
+        "card numbers": _mostly(value, _CARD, f"{_luhn('m.d')} AND left(m.d, 6) <> '400000'"),
+        "IBAN": f"count(*) FILTER (WHERE {value} ~ {literal(_IBAN)} AND {_iban_found(value)})",
+        "national ids": f"count(*) FILTER (WHERE {value} LIKE '%-__-____%' AND {value} ~ {literal(_SSN)})",
+    }
+
+
+def card_numbers(value: str) -> str:
+    """Return SQL that counts the card numbers in a column of numbers, where they are more than chance makes."""
+    shown = f"trunc({value})::text"
+    long = f"{value} BETWEEN 3000000000000 AND 6999999999999999999"
+    valid = f"count(*) FILTER (WHERE {long} AND {_luhn(shown)} AND left({shown}, 6) <> '400000')"
+    return f"CASE WHEN {valid} >= 3 AND {valid} > 0.3 * count(*) FILTER (WHERE {long}) THEN {valid} ELSE 0 END"
+
+
+_CARD = r"(?<![0-9A-Za-z.])[3-6](?:[ -]?[0-9]){12,18}(?![0-9A-Za-z])"
+_IBAN = r"\m[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\M"
+_HALF = 2**32  # more than a table's rows that look like card numbers
+_SSN = r"(?<![0-9])(?!9[0-9]{2}-00)[0-9]{3}-[0-9]{2}-[0-9]{4}(?![0-9])"
+
+
+def _mostly(value: str, shape: str, test: str) -> str:
+    """Return SQL that counts values with a match that passes a test, where more pass than chance lets through.
+
+    One sum counts both, those that pass in its high half, so that each value is looked at once.
+    """
+    found = (
+        f"FROM regexp_matches({value}, {literal(shape)}, 'g') r(r), LATERAL (SELECT translate(r.r[1], ' -', '') AS d) m"
+    )
+    counted = f"SELECT CASE WHEN bool_or({test}) THEN {_HALF + 1} WHEN count(*) > 0 THEN 1 ELSE 0 END {found}"
+    both = f"sum(CASE WHEN {value} ~ '[3-6]([ -]?[0-9]){{12}}' THEN ({counted}) END)::bigint"
+    passed, tried = f"z.s / {_HALF}", f"z.s % {_HALF}"
+    return (
+        f"(SELECT CASE WHEN {passed} > 0.3 * ({tried}) THEN {passed} ELSE 0 END FROM (SELECT {both} AS s OFFSET 0) z)"
+    )
+
+
+def _luhn(digits: str) -> str:
+    return (
+        "(SELECT sum(CASE WHEN y.o % 2 = 1 THEN y.d ELSE y.d * 2 - CASE WHEN y.d > 4 THEN 9 ELSE 0 END END) % 10 = 0"
+        " FROM (SELECT x.c::int AS d, row_number() OVER (ORDER BY x.p DESC) AS o"
+        f" FROM unnest(string_to_array({digits}, NULL)) WITH ORDINALITY x(c, p)) y)"
+    )
+
+
+def _iban_found(value: str) -> str:
+    number = (
+        "(SELECT string_agg(CASE WHEN x.c > '9' THEN (ascii(x.c) - 55)::text ELSE x.c END, '' ORDER BY x.p)::numeric"
+        " FROM unnest(string_to_array(substr(m.i, 5) || left(m.i, 4), NULL)) WITH ORDINALITY x(c, p))"
+    )
+    return (
+        f"EXISTS (SELECT FROM regexp_matches({value}, {literal(_IBAN)}, 'g') r(r),"
+        f" LATERAL (SELECT translate(r.r[1], ' ', '') AS i) m"
+        f" WHERE length(m.i) BETWEEN 15 AND 34 AND left(m.i, 2) <> 'XX' AND {number} % 97 = 1)"
+    )
+
+
 def _word(value: str, number: int) -> str:
     return f"split_part({value}, ' ', {number})"
 
 
-def _listed(name: str) -> str:
-    entries = (entry.lower() for entry in pool(name))
+def _listed(name: str, *, small: bool) -> str:
+    entries = (entry.lower() if small else entry for entry in pool(name))
     return ", ".join(literal(text) for text in _with_substitutes(entries))
 
 

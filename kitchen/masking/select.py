@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from kitchen.domain.catalogue import ColumnName, SourceColumn, SourceTable
+from kitchen.domain.layout import TableName
 from kitchen.domain.masking import Decision, MaskKind, Policy
 from kitchen.errors import KitchenError, Refused
 from kitchen.masking import permute
@@ -14,6 +15,7 @@ from kitchen.masking.masks import Value, blank, expression, keyed, vector
 from kitchen.masking.pools import fitting
 from kitchen.masking.sql import literal, qualified, quote
 
+_NAME_LENGTH = 63  # bytes of PostgreSQL's type `name`; entries are ASCII
 _FEWEST_ENTRIES = 64  # a pool that a short column cuts down to fewer would tell too much
 
 
@@ -25,15 +27,18 @@ class MaskedSelect:
     columns: tuple[str, ...]
     domains: tuple[str, ...]
     splittable: bool  # ranges of the table may be read apart
+    is_ours: bool  # no expression of the policy is in it
     _before: str
     _after: str
     _conditions: tuple[str, ...] = ()
 
-    def sql(self, condition: str | None = None, limit: int | None = None) -> str:
-        """Return the SELECT, of the rows that also meet a condition on ``t``."""
+    def sql(self, condition: str | None = None, limit: int | None = None, *, part: TableName | None = None) -> str:
+        """Return the SELECT, of the rows that also meet a condition on ``t``; of one partition where it is named."""
+        rows = f"ONLY {qualified(part)}" if part is not None else _source(self.table)
         met = [f"({text})" for text in (*self._conditions, condition) if text]
         where = f" WHERE {' AND '.join(met)}" if met else ""
-        return f"{self._before}{where} {f'LIMIT {int(limit)}' if limit is not None else 'OFFSET 0'}{self._after}"
+        end = f"LIMIT {int(limit)}" if limit is not None else "OFFSET 0"
+        return f"{self._before} FROM {rows} t{where} {end}{self._after}"
 
 
 @dataclass
@@ -46,7 +51,7 @@ class _Builder:
     taken: Mapping[str, Collection[str]]
     domains: list[str] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)  # SQL -> alias
-    pools: dict[str, str] = field(default_factory=dict)  # entries, padded and joined -> column of kitchen_pools
+    pools: dict[str, str] = field(default_factory=dict)  # SQL of all entries -> column of kitchen_pools
     inner: dict[str, str] = field(default_factory=dict)  # alias -> SQL over t
     others: list[str] = field(default_factory=list)  # further joins
 
@@ -64,19 +69,33 @@ class _Builder:
         if len(entries) < _FEWEST_ENTRIES:
             raise Refused(f"too short for {pool.replace('_', ' ')}: use hash, const or blank")
         width = max(map(len, entries))
-        name = self.pools.setdefault("".join(entry.ljust(width) for entry in entries), f"p{len(self.pools)}")
-        return (
-            _slice(name, width, f"({index}) % {len(entries)}"),
-            _slice(name, width, f"(({index}) + 1) % {len(entries)}"),
+        sql = _named(entries) if width <= _NAME_LENGTH else _joined(entries, width)
+        name = self.pools.setdefault(sql, f"p{len(self.pools)}")
+        made = (f"({index}) % {len(entries)}", f"(({index}) + 1) % {len(entries)}")
+        first, second = (
+            _element(name, number) if width <= _NAME_LENGTH else _slice(name, width, number) for number in made
         )
+        return first, second
+
+
+def _named(entries: Collection[str]) -> str:
+    """Return a pool as an array of names, whose elements are of one size: a server finds one without walking there.
+
+    Arrays of text are walked, tables of entries are joined by sorting millions of rows.
+    """
+    return literal("{" + ",".join(f'"{entry}"' for entry in entries) + "}") + "::name[]"
+
+
+def _element(pool: str, index: str) -> str:
+    return f"(SELECT {pool} FROM kitchen_pools)[{index} + 1]::text"
+
+
+def _joined(entries: Collection[str], width: int) -> str:
+    """Return a pool of longer entries, as one long bytea of entries of equal width."""
+    return literal("".join(entry.ljust(width) for entry in entries)) + "::bytea"
 
 
 def _slice(pool: str, width: int, index: str) -> str:
-    """Return SQL that cuts one entry out of a pool.
-
-    A pool is one long bytea of entries of equal width, which a server slices without walking through it; joins to
-    tables of entries were tried: the planner sorts millions of rows for them.
-    """
     return f"rtrim(encode(substr((SELECT {pool} FROM kitchen_pools), {width} * ({index}) + 1, {width}), 'escape'))"
 
 
@@ -193,14 +212,15 @@ def _assembled(builder: _Builder, made: Mapping[str, str]) -> MaskedSelect:
     inner = [f"t.{quote(column.name)}" for column in table.columns]
     inner += [f"{sql} AS {alias}" for sql, alias in builder.digests.items()]
     inner += [f"{sql} AS {alias}" for alias, sql in builder.inner.items()]
-    columns = ", ".join(f"{literal(entries)}::bytea AS {name}" for entries, name in builder.pools.items())
+    columns = ", ".join(f"{entries} AS {name}" for entries, name in builder.pools.items())
     head = f"WITH kitchen_pools AS MATERIALIZED (SELECT {columns}) " if columns else ""
     outer = ", ".join(f"{sql} AS {quote(name)}" for name, sql in made.items())
     own = builder.policy.table(table.name)
     conditions = ("false",) if own.rows == "none" else ((own.where,) if own.where else ())
     return MaskedSelect(
         table, tuple(made), tuple(builder.domains), not any("row_number()" in text for text in builder.others),
-        f"{head}SELECT {outer} FROM (SELECT {', '.join(inner)} FROM {_source(table)} t",
+        not builder.inner.keys() - {"kitchen_n"} and not own.where,
+        f"{head}SELECT {outer} FROM (SELECT {', '.join(inner)}",
         f") s {' '.join(builder.others)}".rstrip(),
         conditions,
     )  # fmt: skip

@@ -38,4 +38,5 @@ def digits(value: str, count: int) -> str:
 
 def hexadecimal(digest: str, offset: int, characters: int) -> str:
     """Return so many hexadecimal digits of a digest."""
-    return f"left(encode(substr({digest}, {offset + 1}), 'hex'), {characters})"
+    bytes_ = f"encode(substr({digest}, {offset + 1}, {(characters + 1) // 2}), 'hex')"
+    return f"left({bytes_}, {characters})" if characters % 2 else bytes_

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from kitchen.domain.environment import Environment
 from kitchen.domain.kitchen import Kind, Kitchen, State
+from kitchen.operations.sharing import here, truth
 from kitchen.ports import Control, MarkedWorkspace, Repository, Workspaces
 
 Say = Callable[[str], None]
@@ -90,10 +91,10 @@ def _nearest(found: MarkedWorkspace, there: Sequence[Kitchen]) -> str | None:
 
 def _branch(repository: Repository, worktrees: Path, name: str) -> str | None:
     checked_out = repository.worktrees().get(worktrees / name)
-    return checked_out or (name if repository.head(name) is not None else None)
+    return checked_out or (name if here(repository, name) is not None else None)
 
 
 def _base(repository: Repository, branch: str | None, parent: str | None, there: Sequence[Kitchen]) -> str | None:
     above = next((kitchen.branch for kitchen in there if kitchen.name == parent), None)
-    one, other = (repository.head(branch), repository.head(above)) if branch and above else (None, None)
+    one, other = (here(repository, branch), truth(repository, above)) if branch and above else (None, None)
     return repository.merge_base(one, other) if one and other else None

@@ -17,6 +17,7 @@ from kitchen.operations.delivery_build import Delivery
 from kitchen.operations.delivery_services import DeliveryServices
 from kitchen.operations.delivery_steps import delivery_steps, note_failure
 from kitchen.operations.journalled import perform
+from kitchen.operations.sharing import fetch, here, truth
 from kitchen.ports import Repository
 from kitchen.saga import Step
 
@@ -35,11 +36,17 @@ class Applied:
 def check_appliable(repository: Repository, release: Release) -> None:
     """Raise Conflict where a release is no longer open or stale, and Refused where approvals are missing."""
     plan, number = release.plan, release.number
+    if release.kind is ReleaseKind.ROLLBACK:
+        raise Conflict(
+            f"release {number} is a rollback, and it {'went through' if release.released_at else 'did not go through'}",
+            hint="kitchen release rollback plans it anew",
+        )
     if release.state not in (ReleaseState.PLANNED, ReleaseState.FAILED):
         raise Conflict(f"release {number} is {release.state}", hint=f"kitchen release show {number}")
+    fetch(repository, [plan.branch, plan.source_branch])
     again = "kitchen release plan" if release.kind is ReleaseKind.PROMOTION else f"kitchen merge {plan.source}"
-    for branch, planned in ((plan.branch, plan.base), (plan.source_branch, plan.head)):
-        if repository.head(branch) != planned:
+    for branch, planned, look in ((plan.branch, plan.base, truth), (plan.source_branch, plan.head, here)):
+        if planned not in (look(repository, branch), truth(repository, branch)):
             raise Conflict(
                 f"release {number} is stale: branch {branch} has moved since it was planned",
                 hint=f"{again}, and look again",
@@ -87,7 +94,7 @@ def preview_steps(services: DeliveryServices, repository: Repository, release: R
 
 
 def rebuild(services: DeliveryServices, repository: Repository, operation: Operation) -> list[Step]:
-    """Return the steps of an interrupted merge or promotion."""
+    """Return the steps of an interrupted merge or promotion; what another machine pushed of it is fetched."""
     kept = operation.arguments
     number, commit, told = kept["release"], kept["commit"], kept["candidate"]
     assert isinstance(number, int)  # noqa: S101 - our own writing
@@ -96,6 +103,8 @@ def rebuild(services: DeliveryServices, repository: Repository, operation: Opera
     if release is None:
         raise NotFound(f"release {number} is not recorded any more", hint="kitchen release list")
     candidate = from_document(told) if isinstance(told, dict) else None
+    if repository.resolve(commit) is None:
+        fetch(repository, [release.plan.branch])
     target = from_document(kept["target"])  # type: ignore[arg-type]  # our own writing
     return delivery_steps(Delivery(services, repository, release, commit, target, candidate, lambda _: None))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from kitchen.domain.kitchen import Kitchen
+from kitchen.domain.kitchen import Kitchen, State
 from kitchen.domain.layout import Layout
 from kitchen.domain.release import Release, ReleaseKind, ReleaseState
 from kitchen.ports import Control, Publisher
@@ -50,8 +50,11 @@ def archives_of(layout: Layout, kitchen: Kitchen, releases: Sequence[Release]) -
 
 
 def prunable_archives(services: ArchiveServices, now: datetime) -> Iterator[Archive]:
-    """Yield what is past its time, oldest first."""
+    """Yield what is past its time, oldest first; what an unfinished operation may still bring back is not."""
+    busy = {operation.subject for operation in services.control.journal.unfinished()}
     for kitchen in services.control.kitchens.all():
+        if kitchen.name in busy or kitchen.state is State.PUBLISHING:
+            continue
         releases = services.control.releases.all(kitchen=kitchen.name)
         done = [r for r in releases if r.state in (ReleaseState.RELEASED, ReleaseState.ROLLED_BACK)]
         for release in reversed(done[_ALWAYS:]):
@@ -61,6 +64,12 @@ def prunable_archives(services: ArchiveServices, now: datetime) -> Iterator[Arch
                     yield Archive(schema, kitchen, release)
 
 
-def drop(services: ArchiveServices, archive: Archive) -> tuple[str, ...]:
-    """Drop an archive; returns what still needs it, and then it stays."""
-    return services.publisher.drop_archive(archive.schema, mark=archive.kitchen.mark)
+def drop(services: ArchiveServices, archive: Archive, now: datetime) -> tuple[str, ...]:
+    """Drop an archive; returns what still needs it, and then it stays.
+
+    Holds the kitchen's lock: a rollback that was planned over what is here has ended, or not begun.
+    """
+    with services.control.locks.hold(archive.kitchen.name, purpose="prune"):
+        if all(other.schema != archive.schema for other in prunable_archives(services, now)):
+            return ("an operation that began meanwhile",)
+        return services.publisher.drop_archive(archive.schema, mark=archive.kitchen.mark)

@@ -17,9 +17,10 @@ from kitchen.domain import names
 from kitchen.domain.journal import Operation
 from kitchen.domain.kitchen import Kind, Kitchen, State
 from kitchen.domain.secret import Secret
-from kitchen.errors import Conflict, NotFound
+from kitchen.errors import Conflict, KitchenError, NotFound, Refused
 from kitchen.operations.create_plan import Creation, StandingServices, from_document, newest_pantry, to_document
 from kitchen.operations.journalled import perform, recover
+from kitchen.operations.sharing import has_moved, push_moved
 from kitchen.ports import RefUpdate, Repository
 from kitchen.saga import Step
 
@@ -89,7 +90,9 @@ def create_steps(
     kitchen = creation.kitchen
     steps = [_record_step(services, creation)]
     if creation.makes_branch and repository is not None:
-        steps.append(_branch_step(repository, kitchen))
+        steps.append(_branch_step(repository, creation))
+    if creation.pushes and repository is not None:
+        steps.append(_push_step(repository, creation))
     steps += [_secret_step(services, kitchen), _workspace_step(services, kitchen)]
     if creation.worktree is not None and repository is not None:
         steps.append(_worktree_step(repository, kitchen, creation.worktree))
@@ -98,7 +101,7 @@ def create_steps(
 
 def _furnishing(services: Any, creation: Creation) -> list[Step]:
     """Return what follows once the kitchen is ready; running recipes asks more of services than making kitchens."""
-    if not creation.recipes and creation.kitchen.data != "copy":
+    if not creation.recipes and creation.kitchen.data in ("layer", "none"):
         return []
     from kitchen.operations.furnish import furnish_steps  # noqa: PLC0415 - an engine that most creates never need
 
@@ -118,20 +121,22 @@ def _record_step(services: StandingServices, creation: Creation) -> Step:
     )  # fmt: skip
 
 
-def _branch_step(repository: Repository, kitchen: Kitchen) -> Step:
+def _branch_step(repository: Repository, creation: Creation) -> Step:
+    kitchen, old = creation.kitchen, creation.branch_from
     branch, base = str(kitchen.branch), str(kitchen.base_commit)
     ref = f"refs/heads/{branch}"
 
     def do() -> None:
         try:
-            repository.update_refs([RefUpdate(ref, base, None)], reason=f"kitchen create {kitchen.name}")
+            repository.update_refs([RefUpdate(ref, base, old)], reason=f"kitchen create {kitchen.name}")
         except Conflict:
             if repository.head(branch) != base:
                 raise
 
     def undo() -> None:
-        if repository.head(branch) is not None:  # one that has moved is refused: it holds somebody's work
-            repository.update_refs([RefUpdate(ref, None, base)], reason=f"kitchen create {kitchen.name}: undone")
+        now = repository.head(branch)
+        if now is not None and now != old:  # one that has moved is refused: it holds somebody's work
+            repository.update_refs([RefUpdate(ref, old, base)], reason=f"kitchen create {kitchen.name}: undone")
 
     return Step(
         "create branch", f"making branch {branch} at {base[:12]}",
@@ -139,8 +144,35 @@ def _branch_step(repository: Repository, kitchen: Kitchen) -> Step:
     )  # fmt: skip
 
 
+def _push_step(repository: Repository, creation: Creation) -> Step:
+    branch, base, old = str(creation.kitchen.branch), str(creation.kitchen.base_commit), creation.pushed_from
+    remote = repository.remote
+    where = remote.name if remote is not None else "the remote"
+    lost: list[KitchenError] = []
+
+    def do() -> None:
+        try:
+            push_moved(repository, branch, base, old)
+        except (Conflict, Refused) as error:  # somebody else's branch, which undoing must leave alone
+            lost.append(error)
+            raise
+
+    def undo() -> None:
+        if lost or old is not None:
+            return
+        if remote is None:
+            raise NotFound(f"branch {branch} may be in a git remote that this clone has not", hint="git remote -v")
+        if remote.heads([branch]).get(branch) == base:  # one that has moved holds somebody's work
+            remote.push(RefUpdate(f"refs/heads/{branch}", None, base))
+
+    return Step(
+        "push branch", f"pushing branch {branch} to {where}",
+        do=do, look=lambda: has_moved(repository, branch, base), undo=undo,
+    )  # fmt: skip
+
+
 def _secret_step(services: StandingServices, kitchen: Kitchen) -> Step:
-    path, owner = kitchen.secret_path, str(kitchen.id)
+    path, owner = services.login_path(kitchen), str(kitchen.id)
 
     def ours() -> bool:
         return (services.secrets.read(path) or {}).get("kitchen") == owner
@@ -148,9 +180,7 @@ def _secret_step(services: StandingServices, kitchen: Kitchen) -> Step:
     def do() -> None:
         if ours():
             return
-        login = services.sessions.administrator().named(
-            user=kitchen.login_role, password=Secret(randomness.token_urlsafe(24)), role=kitchen.owner_role
-        )
+        login = services.workspaces.login(kitchen, Secret(randomness.token_urlsafe(24)))
         services.secrets.write(path, {**login.to_secret(), "kitchen": owner}, create_only=True)
 
     def undo() -> None:
@@ -162,7 +192,7 @@ def _secret_step(services: StandingServices, kitchen: Kitchen) -> Step:
 
 def _workspace_step(services: StandingServices, kitchen: Kitchen) -> Step:
     def do() -> None:
-        kept = services.secrets.read(kitchen.secret_path)
+        kept = services.secrets.read(services.login_path(kitchen))
         if kept is None:
             raise NotFound(f"the credentials of {kitchen.name!r} have gone", hint=f"kitchen delete {kitchen.name}")
         services.workspaces.create(services.layer(kitchen), kept["password"])

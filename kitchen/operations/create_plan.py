@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 from uuid import UUID, uuid4
 
@@ -14,7 +15,10 @@ from kitchen.domain.environment import Environment
 from kitchen.domain.kitchen import Kind, Kitchen, State
 from kitchen.domain.layout import Layer, Layout
 from kitchen.errors import Conflict, InvalidInput, NotFound, Refused
+from kitchen.operations.sharing import fetch_if_there, truth
 from kitchen.ports import Control, Quota, Repository, SecretStore, Sessions, Workspaces
+
+Say = Callable[[str], None]
 
 
 class StandingServices(Protocol):
@@ -33,6 +37,7 @@ class StandingServices(Protocol):
     @property
     def workspaces(self) -> Workspaces: ...
     def layer(self, kitchen: Kitchen) -> Layer: ...
+    def login_path(self, kitchen: Kitchen) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +55,25 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
+class _Start:
+    """Where a kitchen's branch begins, and where it stands now: here, and in the remote."""
+
+    branch: str
+    commit: str
+    here: str | None
+    there: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Creation:
     """One kitchen to be made, and where: enough to build its steps, now or after a crash."""
 
     kitchen: Kitchen
     worktree: Path | None = None
     makes_branch: bool = False
+    branch_from: str | None = None  # where the branch stood here before; None: it was not here
+    pushes: bool = False
+    pushed_from: str | None = None  # where the branch stood in the remote before
     quota: Quota | None = None
     recipes: tuple[str, ...] = ()  # run when it is ready
 
@@ -66,14 +84,19 @@ class Creation:
             "worktree": str(self.worktree) if self.worktree is not None else None,
             "makes_branch": self.makes_branch,
             "recipes": list(self.recipes),
+            "branch_from": self.branch_from,
+            "pushes": self.pushes,
+            "pushed_from": self.pushed_from,
         }
 
     @classmethod
     def from_arguments(cls, kept: Mapping[str, Any]) -> Creation:
         """Rebuild what ``arguments`` gave."""
         worktree = Path(kept["worktree"]) if kept["worktree"] else None
-        recipes = tuple(kept.get("recipes", ()))
-        return cls(from_document(kept["kitchen"]), worktree, bool(kept["makes_branch"]), recipes=recipes)
+        return cls(
+            from_document(kept["kitchen"]), worktree, bool(kept["makes_branch"]), kept.get("branch_from"),
+            bool(kept.get("pushes")), kept.get("pushed_from"), recipes=tuple(kept.get("recipes", ())),
+        )  # fmt: skip
 
 
 def plan_working(
@@ -83,9 +106,12 @@ def plan_working(
     wish: Wish,
     *,
     person: str,
-    environments: Collection[str] = (),
+    environments: Mapping[str, Environment] = MappingProxyType({}),
+    say: Say = lambda _: None,
 ) -> Creation:
     """Decide what ``kitchen create`` makes; nothing is changed. No kitchen is called like one of the environments.
+
+    A remote that does not answer is said; the branch then starts from what was last fetched, and is pushed later.
 
     Raises InvalidInput, Conflict, NotFound or Refused where it cannot be made as wished.
     """
@@ -97,20 +123,31 @@ def plan_working(
     name = _name(wish)
     if name in environments:
         raise Conflict(f"{name!r} is an environment's name", hint="choose another name, for example profit")
-    if services.control.kitchens.get(name) is not None:
+    known = services.control.kitchens.get(name)
+    if known is not None and known.state is State.CREATING:
+        raise Conflict(f"kitchen {name!r} is being made, or was cut off half-way", hint="kitchen recover")
+    if known is not None:
         raise Conflict(f"there is a kitchen {name!r} already", hint=f"kitchen enter {name}, or choose another name")
-    parent = _parent(services, wish.parent)
-    branch, base, makes_branch = _branch(repository, wish, name, parent)
+    mended = environments.get(wish.parent or "")
+    if mended is None or mended.name == services.environment.name:
+        parent, isolated = _parent(services, wish.parent), wish.isolated
+    else:  # a hotfix: it begins at the branch of an environment above, and reads nothing of what waits below it
+        parent, isolated = replace(_parent(services, None), branch=mended.branch), True
+    asked = fetch_if_there(repository, (wish.branch or name, parent.branch), say)
+    start = _branch(repository, wish, name, parent)
     now = datetime.now(UTC)
     ttl = wish.ttl if wish.ttl is not None else rules.ttl
     kitchen = Kitchen(
         id=uuid4(), name=name, environment=services.environment.name, kind=Kind.WORKING, state=State.CREATING,
-        branch=branch, base_commit=base, parent=parent.name,
+        branch=start.branch, base_commit=start.commit, parent=parent.name,
         pantry=None if wish.data == "none" else newest_pantry(services), owner=person,
-        created_at=now, expires_at=now + ttl if ttl is not None else None, isolated=wish.isolated, data=wish.data,
+        created_at=now, expires_at=now + ttl if ttl is not None else None, isolated=isolated, data=wish.data,
         staff=wish.staff, ticket=wish.ticket,
     )  # fmt: skip
-    return Creation(kitchen, worktrees / name, makes_branch, Quota(rules.max, rules.per_person), rules.on_create)
+    return Creation(
+        kitchen, worktrees / name, start.here != start.commit, start.here, asked and start.there != start.commit,
+        start.there, Quota(rules.max, rules.per_person), rules.on_create,
+    )  # fmt: skip
 
 
 def _name(wish: Wish) -> str:
@@ -133,20 +170,31 @@ def _parent(services: StandingServices, wanted: str | None) -> Kitchen:
     return parent
 
 
-def _branch(repository: Repository, wish: Wish, name: str, parent: Kitchen) -> tuple[str, str, bool]:
-    """Return the branch, the commit it starts from, and whether it is ours to make."""
-    branch = wish.branch or name
-    there = repository.head(branch)
-    if there is not None and wish.branch is None:
+def _branch(repository: Repository, wish: Wish, name: str, parent: Kitchen) -> _Start:
+    branch, remote = wish.branch or name, repository.remote
+    here, there = repository.head(branch), remote.seen(branch) if remote is not None else None
+    if (here or there) is not None and wish.branch is None:
+        where = "" if here is not None or remote is None else f" in {remote.name}"
         raise Conflict(
-            f"there is a branch {branch!r} already", hint=f"kitchen create {name} --branch {branch}, to work on it"
+            f"there is a branch {branch!r} already{where}",
+            hint=f"kitchen create {name} --branch {branch}, to work on it",
         )
-    if there is not None:
-        return branch, there, False
-    base = repository.head(parent.branch) if parent.branch else None
+    if here is not None and there is not None and here != there:
+        if repository.is_ancestor(there, here):
+            return _Start(branch, here, here, there)
+        if not repository.is_ancestor(here, there):
+            assert remote is not None  # noqa: S101 - it was seen there
+            raise Conflict(
+                f"branch {branch!r} here and in {remote.name} have each gone their own way",
+                hint=f"git rebase {remote.name}/{branch} {branch}",
+            )
+        return _Start(branch, there, here, there)
+    if (commit := here or there) is not None:
+        return _Start(branch, commit, here, there)
+    base = truth(repository, parent.branch)
     if base is None:
         raise NotFound(f"the branch {parent.branch!r} of {parent.name!r} has no commit here", hint="git fetch")
-    return branch, base, True
+    return _Start(branch, base, None, None)
 
 
 def newest_pantry(services: StandingServices) -> int | None:

@@ -14,10 +14,11 @@ from typing import Any, Protocol
 from kitchen.domain.journal import Operation
 from kitchen.domain.kitchen import Kind, Kitchen, State
 from kitchen.domain.layout import Layout
-from kitchen.errors import Conflict, NotFound, Refused
+from kitchen.errors import Conflict, KitchenError, NotFound, Refused
 from kitchen.operations.archives import archives_of
 from kitchen.operations.create import from_document, to_document
 from kitchen.operations.journalled import perform
+from kitchen.operations.sharing import fetch_if_there
 from kitchen.operations.unfinished import refuse_publishing
 from kitchen.ports import Control, ObjectStore, RefUpdate, Repository, SecretStore, Workspaces
 from kitchen.saga import Step
@@ -38,6 +39,7 @@ class DeleteServices(Protocol):
     def control(self) -> Control: ...
     @property
     def workspaces(self) -> Workspaces: ...
+    def login_path(self, kitchen: Kitchen) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,9 @@ class Deletion:
     kitchen: Kitchen
     worktree: Path | None = None
     branch_head: str | None = None  # None: the branch stays, or there is none
+    remote_head: str | None = None  # where the branch stands in the remote; None: it stays, or there is none
     recipes: tuple[str, ...] = ()  # run before anything is removed
+    forced: bool = False  # somebody agreed to lose work
 
     def arguments(self) -> dict[str, object]:
         """Return what the journal keeps."""
@@ -55,14 +59,18 @@ class Deletion:
             "kitchen": to_document(self.kitchen),
             "worktree": str(self.worktree) if self.worktree is not None else None,
             "branch_head": self.branch_head,
+            "remote_head": self.remote_head,
             "recipes": list(self.recipes),
+            "forced": self.forced,
         }
 
     @classmethod
     def from_arguments(cls, kept: Mapping[str, Any]) -> Deletion:
         """Rebuild what ``arguments`` gave."""
         worktree = Path(kept["worktree"]) if kept["worktree"] else None
-        return cls(from_document(kept["kitchen"]), worktree, kept["branch_head"], tuple(kept.get("recipes", ())))
+        recipes, forced = tuple(kept.get("recipes", ())), bool(kept.get("forced", True))
+        there = kept.get("remote_head")
+        return cls(from_document(kept["kitchen"]), worktree, kept["branch_head"], there, recipes, forced)
 
 
 def plan_deletion(
@@ -74,8 +82,9 @@ def plan_deletion(
     force: bool,
     keep_branch: bool = False,
     recipes: tuple[str, ...] = (),
+    say: Say = lambda _: None,
 ) -> Deletion:
-    """Decide what ``kitchen delete`` removes; nothing is changed.
+    """Decide what ``kitchen delete`` removes; nothing is changed. A remote that does not answer is said.
 
     Raises Refused for a standing kitchen, and, unless forced, for work that would be lost; Conflict where other
     kitchens are below it.
@@ -95,44 +104,67 @@ def plan_deletion(
         if each.name == kitchen.parent and not force:
             refuse_publishing(services.control, each)
     worktree = worktrees / kitchen.name if kitchen.branch is not None else None
-    head = repository.head(kitchen.branch) if kitchen.branch is not None else None
+    fetch_if_there(repository, [kitchen.branch, *(each.branch for each in known if each.name == kitchen.parent)], say)
+    head, there = (None, None) if keep_branch or kitchen.branch is None else _heads(repository, kitchen.branch)
     if not force:
-        lost = _would_be_lost(repository, kitchen, worktree, None if keep_branch else head, known)
-        if lost:
-            raise Refused(
-                f"deleting kitchen {kitchen.name!r} would lose {' and '.join(lost)}",
-                hint=f"kitchen merge {kitchen.name}, or kitchen delete {kitchen.name} --force",
-            )
+        _refuse_loss(repository, kitchen, worktree, (head, there), known)
     # a kitchen that was never ready, or has no files here, has nothing that a recipe could say goodbye to
     runs = recipes if kitchen.state is State.READY and worktree is not None and worktree.exists() else ()
-    return Deletion(kitchen, worktree, None if keep_branch else head, runs)
+    return Deletion(kitchen, worktree, head, there, runs, forced=force)
+
+
+def _heads(repository: Repository, branch: str) -> tuple[str | None, str | None]:
+    """Return where a branch stands here and, as last fetched, in the remote."""
+    remote = repository.remote
+    return repository.head(branch), remote.seen(branch) if remote is not None else None
+
+
+def _refuse_loss(
+    repository: Repository, kitchen: Kitchen, worktree: Path | None, heads: tuple[str | None, ...],
+    known: tuple[Kitchen, ...],
+) -> None:  # fmt: skip
+    lost = _would_be_lost(repository, kitchen, worktree, heads, known)
+    if lost:
+        raise Refused(
+            f"deleting kitchen {kitchen.name!r} would lose {' and '.join(lost)}",
+            hint=f"kitchen merge {kitchen.name}, or kitchen delete {kitchen.name} --force",
+        )
 
 
 def _would_be_lost(
-    repository: Repository, kitchen: Kitchen, worktree: Path | None, head: str | None, known: tuple[Kitchen, ...]
-) -> list[str]:
+    repository: Repository, kitchen: Kitchen, worktree: Path | None, heads: tuple[str | None, ...],
+    known: tuple[Kitchen, ...],
+) -> list[str]:  # fmt: skip
     lost: list[str] = []
-    changed = repository.changes(worktree) if worktree is not None and (worktree / ".git").exists() else ()
-    if changed:
-        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-        lost.append(f"uncommitted changes ({', '.join(changed[:3])}{more})")
-    if head is not None and head != kitchen.base_commit:
-        parents = {other.name: other.branch for other in known}
-        kept_in = [branch for branch in (parents.get(kitchen.parent or ""), *parents.values()) if branch]
-        others = dict.fromkeys(branch for branch in kept_in if branch != kitchen.branch)
-        if not any(_contains(repository, branch, head) for branch in others):
-            lost.append(f"commits of branch {kitchen.branch} that no other kitchen's branch has")
+    parents = {other.name: other.branch for other in known}
+    kept_in = [branch for branch in (parents.get(kitchen.parent or ""), *parents.values()) if branch]
+    others = dict.fromkeys(branch for branch in kept_in if branch != kitchen.branch)
+    if worktree is not None and (worktree / ".git").exists():
+        if changed := repository.changes(worktree):
+            more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+            lost.append(f"uncommitted changes ({', '.join(changed[:3])}{more})")
+        # committed on no branch, or in the middle of a rebase: the worktree's own history goes with it
+        detached = repository.detached(worktree)
+        own = (kitchen.branch,) if kitchen.branch is not None else ()
+        if detached is not None and not any(_contains(repository, branch, detached) for branch in (*own, *others)):
+            lost.append(f"commit {detached[:12]} of its worktree, which is on no branch")
+    new = {head for head in heads if head is not None and head != kitchen.base_commit}
+    if any(not any(_contains(repository, branch, head) for branch in others) for head in new):
+        lost.append(f"commits of branch {kitchen.branch} that no other kitchen's branch has")
     return lost
 
 
 def _contains(repository: Repository, branch: str, commit: str) -> bool:
-    head = repository.head(branch)
-    return head is not None and (head == commit or repository.is_ancestor(commit, head))
+    """Say whether a branch, here or in the remote, has a commit or what it changed."""
+    heads = [head for head in dict.fromkeys(_heads(repository, branch)) if head is not None]
+    return any(head == commit or repository.is_ancestor(commit, head) for head in heads) or any(
+        repository.brings_nothing(head, commit) for head in heads
+    )
 
 
 def delete_kitchen(services: DeleteServices, repository: Repository, deletion: Deletion, *, say: Say) -> None:
     """Remove a kitchen and all it has; what a failure leaves, ``kitchen recover`` finishes."""
-    steps = delete_steps(services, deletion, repository=repository)
+    steps = delete_steps(services, deletion, repository=repository, say=say)
     perform(services.control, "delete", deletion.kitchen.name, deletion.arguments(), steps, say)
 
 
@@ -142,19 +174,23 @@ def rebuild(services: DeleteServices, repository: Repository | None, operation: 
 
 
 def delete_steps(
-    services: DeleteServices, deletion: Deletion | Kitchen, *, repository: Repository | None = None
-) -> list[Step]:
+    services: DeleteServices, deletion: Deletion | Kitchen, *, repository: Repository | None = None,
+    say: Say = lambda _: None,
+) -> list[Step]:  # fmt: skip
     """Return the steps that remove a kitchen; a bare Kitchen means that git has nothing of it."""
     if isinstance(deletion, Kitchen):
         deletion = Deletion(deletion)
     kitchen = deletion.kitchen
-    steps = _farewell(services, deletion)
+    steps = [] if deletion.forced or repository is None else [_look_again_step(services, repository, deletion)]
+    steps += _farewell(services, deletion)
     steps += [_mark_step(services, kitchen), _workspace_step(services, kitchen), _secret_step(services, kitchen)]
     steps.append(_storage_step(services, kitchen))
     if deletion.worktree is not None and repository is not None:
         steps.append(_worktree_step(repository, deletion.worktree))
     if deletion.branch_head is not None and repository is not None:
         steps.append(_branch_step(repository, kitchen, deletion.branch_head))
+    if deletion.remote_head is not None and repository is not None:
+        steps.append(_remote_step(repository, kitchen, deletion.remote_head, say))
     return [*steps, _record_step(services, kitchen)]
 
 
@@ -170,6 +206,22 @@ def _farewell(services: Any, deletion: Deletion) -> list[Step]:
 def _is_recorded(services: DeleteServices, kitchen: Kitchen) -> Kitchen | None:
     found = services.control.kitchens.get(kitchen.name)
     return found if found is not None and found.id == kitchen.id else None
+
+
+def _look_again_step(services: DeleteServices, repository: Repository, deletion: Deletion) -> Step:
+    """Between the plan and the answer to its question somebody may have worked on."""
+    kitchen = deletion.kitchen
+
+    def do() -> None:
+        known = services.control.kitchens.all()
+        heads = (deletion.branch_head, deletion.remote_head)
+        _refuse_loss(repository, kitchen, deletion.worktree, heads, known)
+
+    def is_past() -> bool:
+        found = _is_recorded(services, kitchen)
+        return found is None or found.state is State.DELETING
+
+    return Step("look again", f"asking git once more what {kitchen.name} holds", do=do, look=is_past)
 
 
 def _mark_step(services: DeleteServices, kitchen: Kitchen) -> Step:
@@ -198,12 +250,12 @@ def _workspace_step(services: DeleteServices, kitchen: Kitchen) -> Step:
 
 
 def _secret_step(services: DeleteServices, kitchen: Kitchen) -> Step:
-    path = kitchen.secret_path
+    path = services.login_path(kitchen)
 
     def do() -> None:
         kept = services.secrets.read(path)
         if kept is not None and kept.get("kitchen") == str(kitchen.id):
-            for below in services.secrets.list(f"{path}/"):  # what people gave it: kitchen secret set -k
+            for below in services.secrets.list(f"{kitchen.secret_path}/"):  # what people gave it: kitchen secret set -k
                 services.secrets.delete(below)
             services.secrets.delete(path)
 
@@ -232,6 +284,27 @@ def _branch_step(repository: Repository, kitchen: Kitchen, head: str) -> Step:
             repository.update_refs([update], reason=f"kitchen delete {kitchen.name}")
 
     return Step("delete branch", f"deleting branch {branch} at {head[:12]}", do=do, look=lambda: False)
+
+
+def _remote_step(repository: Repository, kitchen: Kitchen, head: str, say: Say) -> Step:
+    branch, remote = str(kitchen.branch), repository.remote
+    where = remote.name if remote is not None else "the remote"
+
+    def delete() -> None:
+        now = remote.heads([branch]).get(branch) if remote is not None else None
+        if now == head and remote is not None:
+            remote.push(RefUpdate(f"refs/heads/{branch}", None, head))
+        elif now is not None:
+            raise Conflict(f"it has moved since, to {now[:12]}")
+
+    def do() -> None:
+        try:
+            delete()
+        except KitchenError as error:  # a name that is left there keeps nobody from anything
+            say(f"  branch {branch} of {where} stays: {error.message}")
+
+    says = f"deleting branch {branch} of {where} at {head[:12]}"
+    return Step("delete remote branch", says, do=do, look=lambda: False)
 
 
 def _record_step(services: DeleteServices, kitchen: Kitchen) -> Step:

@@ -17,6 +17,8 @@ from kitchen.errors import Conflict, InvalidInput, NotFound
 from kitchen.files.environment import read_environments
 from kitchen.files.recipe import list_recipes, read_recipe
 from kitchen.operations.delivery_services import DeliveryServices
+from kitchen.operations.sharing import base_of, here, truth
+from kitchen.operations.unfinished import halted, way_out
 from kitchen.ports import MergePreview, Repository
 
 _GUARDED = "environments/"  # access lists, gates, masking decisions: a change of them is said
@@ -34,11 +36,24 @@ class Effect:
 
 
 def head_of(repository: Repository, kitchen: Kitchen) -> str:
-    """Return the head of a kitchen's branch; raises NotFound."""
-    found = repository.head(kitchen.branch) if kitchen.branch is not None else None
-    if found is None:
+    """Return the head of a kitchen's own branch, as it is here; raises NotFound."""
+    return _found(here(repository, kitchen.branch), kitchen)
+
+
+def shared_head_of(repository: Repository, kitchen: Kitchen) -> str:
+    """Return the head of a branch that others move, too: as last fetched where there is a remote; raises NotFound."""
+    return _found(truth(repository, kitchen.branch), kitchen)
+
+
+def target_head_of(repository: Repository, kitchen: Kitchen) -> str:
+    """Return what a change of a kitchen's branch starts from; raises Conflict where commits here are not shared."""
+    return _found(base_of(repository, kitchen.branch) if kitchen.branch is not None else None, kitchen)
+
+
+def _found(head: str | None, kitchen: Kitchen) -> str:
+    if head is None:
         raise NotFound(f"the branch {kitchen.branch!r} of kitchen {kitchen.name!r} is not here", hint="git fetch")
-    return found
+    return head
 
 
 def merge_result(
@@ -55,6 +70,10 @@ def merge_result(
     ours = base
     for rollback in _rollbacks(services, target):
         if rollback.commit is None or not repository.is_ancestor(rollback.commit, base):
+            continue
+        if repository.is_ancestor(
+            rollback.commit, head
+        ):  # begun, or brought up to date, after it: it says what it means
             continue
         tree = _three_way(repository, rollback.commit, ours, rollback.plan.base)
         if tree is not None:
@@ -105,7 +124,10 @@ def refuse_dirty(repository: Repository, branch: str, *, any_change: bool, incom
     for path, checked_out in repository.worktrees().items():
         if checked_out != branch or not path.is_dir():
             continue
-        changes = repository.changes(path)
+        working = repository.working(path)
+        if working.halted is not None or working.unresolved:
+            raise Conflict(halted(path, working), hint=way_out(path, working))
+        changes = working.paths
         if changes and not any_change and head is not None:
             known = {*repository.files(head, ""), *incoming}
             changes = tuple(change for change in changes if change in known)

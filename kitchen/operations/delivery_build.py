@@ -41,7 +41,7 @@ class Delivery:
         """Return the tag of a promotion."""
         if self.release.kind is not ReleaseKind.PROMOTION:
             return None
-        return f"release-{self.release.environment}-{self.release.number}"
+        return f"release-{self.release.environment}-{self.release.number or 'NUMBER'}"
 
     @property
     def folder(self) -> Path:

@@ -12,7 +12,8 @@ from dataclasses import replace
 from kitchen.domain.kitchen import Kind, Kitchen, State
 from kitchen.domain.release import ReleaseKind, ReleaseState
 from kitchen.domain.run import Run, RunState
-from kitchen.errors import Conflict, KitchenError
+from kitchen.domain.words import counted
+from kitchen.errors import Conflict, KitchenError, Refused
 from kitchen.files.recipe import read_recipe
 from kitchen.operations.delete import delete_steps
 from kitchen.operations.delivery_build import (
@@ -27,7 +28,8 @@ from kitchen.operations.delivery_build import (
     written_meanwhile,
 )
 from kitchen.operations.delivery_services import DeliveryServices
-from kitchen.ports import Arrival, Publication, Published, RefUpdate, Repository
+from kitchen.operations.sharing import bring_along, has_moved, push_moved
+from kitchen.ports import Arrival, Publication, Published, RefUpdate, Remote, Repository
 from kitchen.saga import Step
 
 WAIT = 60.0  # seconds that a swap waits for readers before it gives up
@@ -39,7 +41,7 @@ def delivery_steps(delivery: Delivery) -> list[Step]:
     steps = [_begin(delivery)]
     candidate = delivery.candidate
     if candidate is not None:
-        steps += [*build_steps(delivery, candidate), _rehearsal(delivery)]
+        steps += [*build_steps(delivery, candidate), _sealing(delivery, candidate), _rehearsal(delivery)]
     steps += [publishing_step(delivery.services, delivery.target), branch_step(delivery)]
     steps += [_swap(delivery), follow_step(delivery.repository, delivery.release.plan.branch, delivery)]
     if delivery.release.kind is ReleaseKind.MERGE:
@@ -66,10 +68,19 @@ def _begin(delivery: Delivery) -> Step:
         if is_on_its_way():
             releases.move(number, ReleaseState.FAILED, expected=(ReleaseState.APPLYING,))
 
-    return Step("release", f"opening release {number}", do=do, look=is_on_its_way, undo=undo)
+    return Step("release", f"opening {delivery.release.called}", do=do, look=is_on_its_way, undo=undo)
 
 
 # --- the move ---------------------------------------------------------------------------------------------------------
+
+
+def _sealing(delivery: Delivery, candidate: Kitchen) -> Step:
+    """What a node left running must not write between the tests and the swap."""
+    workspaces = delivery.services.workspaces
+    return Step(
+        "seal", f"closing {candidate.name}: what was tested is what moves",
+        do=lambda: workspaces.seal(candidate), look=lambda: False,
+    )  # fmt: skip
 
 
 def _rehearsal(delivery: Delivery) -> Step:
@@ -115,6 +126,8 @@ def publishing_step(services: DeliveryServices, target: Kitchen) -> Step:
 def branch_step(delivery: Delivery) -> Step:
     """Return the pivot: the target's branch moves from exactly where the plan saw it."""
     repository, document, commit = delivery.repository, delivery.release.plan, delivery.commit
+    if repository.remote is not None:
+        return _push_step(delivery, repository.remote)
 
     def look() -> bool:
         head = repository.head(document.branch)
@@ -128,6 +141,29 @@ def branch_step(delivery: Delivery) -> Step:
     return Step("branch", f"moving branch {document.branch} to {commit[:12]}", do=do, look=look, pivot=True)
 
 
+def _push_step(delivery: Delivery, remote: Remote) -> Step:
+    """Return the pivot where a project is shared: the remote's branch is the truth, and ours follows it."""
+    repository, document, commit = delivery.repository, delivery.release.plan, delivery.commit
+    branch, base = document.branch, document.base
+
+    def look() -> bool:
+        return has_moved(repository, branch, commit)
+
+    def do() -> None:
+        if commit == base:
+            return
+        try:
+            push_moved(repository, branch, commit, base if remote.seen(branch) is not None else None)
+        except Refused as refused:
+            raise Refused(
+                f"{refused.message}; nothing has moved",
+                hint=f"push {document.source_branch} and open a pull request into {branch}; what completes it in CI "
+                "(kitchen ci publish) is not there yet",
+            ) from None
+
+    return Step("branch", f"pushing branch {branch} of {remote.name} to {commit[:12]}", do=do, look=look, pivot=True)
+
+
 def _swap(delivery: Delivery) -> Step:
     services, number = delivery.services, delivery.release.number
 
@@ -138,7 +174,7 @@ def _swap(delivery: Delivery) -> Step:
     def publish() -> None:
         done = services.publisher.publish(_publication(delivery), wait=WAIT, record=lambda d: _record(delivery, d))
         if done.exchanged:
-            delivery.say(f"  {len(done.exchanged)} tables in {done.seconds * 1000:.0f} ms")
+            delivery.say(f"  {counted(len(done.exchanged), 'table')} in {done.seconds * 1000:.0f} ms")
 
     def do() -> None:
         for _ in range(_REBUILDS):
@@ -148,6 +184,7 @@ def _swap(delivery: Delivery) -> Step:
                 publish()
             except Outdated:
                 build_again(delivery)
+                services.workspaces.seal(as_ready(delivery))
         if not look():
             publish()
 
@@ -208,6 +245,9 @@ def _once(delivery: Delivery) -> Iterator[tuple[str, Run]]:
     """Yield the migrations that ran in the candidate."""
     if delivery.candidate is None:
         return
+    if not delivery.folder.exists():  # begun on another machine
+        delivery.folder.parent.mkdir(parents=True, exist_ok=True)
+        delivery.repository.export(delivery.commit, delivery.folder)
     runs = delivery.services.control.runs
     for recipe in delivery.release.plan.nodes:
         once = {node.name for node in read_recipe(delivery.folder, recipe).nodes if node.once}
@@ -227,6 +267,9 @@ def follow_step(repository: Repository, branch: str, delivery: Delivery) -> Step
     """Return the step that brings the files of worktrees along with their branch."""
 
     def do() -> None:
+        if repository.remote is not None:
+            bring_along(repository, branch, delivery.commit, delivery.say)
+            return
         for path, checked_out in repository.worktrees().items():
             if checked_out == branch and path.is_dir():
                 try:
@@ -258,9 +301,13 @@ def _tag_step(delivery: Delivery, tag: str) -> Step:
 
     def do() -> None:
         repository.tag(tag, delivery.commit, f"Release {release.number} into {release.environment}, by {release.by}")
+        if repository.remote is not None:
+            try:
+                repository.remote.push_tag(tag)
+            except (Conflict, Refused) as error:  # the release is out all the same
+                delivery.say(f"  tag {tag} is here only: {error.message}")
 
-    look = f"refs/tags/{tag}"
-    return Step("tag", f"tagging {tag}", do=do, look=lambda: repository.resolve(look) == delivery.commit)
+    return Step("tag", f"tagging {tag}", do=do, look=lambda: False)
 
 
 def validate_step(delivery: Delivery) -> Step:

@@ -10,7 +10,7 @@ from kitchen.domain.kitchen import Kitchen
 from kitchen.domain.layout import Layer, TableName
 from kitchen.engine.statements import identifier
 from kitchen.errors import InvalidInput, KitchenError
-from kitchen.operations.delivery import effect_of, head_of
+from kitchen.operations.delivery import effect_of, head_of, shared_head_of
 from kitchen.operations.delivery_services import DeliveryServices
 from kitchen.ports import Repository, Session
 
@@ -18,7 +18,11 @@ _WITH_ROWS = ("table", "partitioned table", "materialized view")
 
 _BELOW = """
 SELECT w.at, w.schema FROM unnest(%s::int[], %s::text[], %s::text[]) AS w (at, schema, name)
-WHERE to_regclass(format('%%I.%%I', w.schema, w.name)) IS NOT NULL ORDER BY w.at
+JOIN pg_class AS c ON c.oid = to_regclass(format('%%I.%%I', w.schema, w.name)) AND c.relispopulated ORDER BY w.at
+"""
+_UNPOPULATED = """
+SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname = ANY (%s) AND NOT c.relispopulated
 """
 _COLUMNS = """
 SELECT a.attname, format_type(a.atttypid, a.atttypmod), coalesce(a.attnum = ANY (i.indkey), false)
@@ -77,7 +81,7 @@ def diff(services: DeliveryServices, repository: Repository, kitchen: Kitchen, *
     parent = services.control.kitchens.get(kitchen.parent) if kitchen.parent is not None else None
     if parent is None:
         raise InvalidInput(f"{kitchen.name!r} has no parent to be compared with", hint="kitchen diff K")
-    head, above = head_of(repository, kitchen), head_of(repository, parent)
+    head, above = head_of(repository, kitchen), shared_head_of(repository, parent)
     base = repository.merge_base(above, head) or above
     ahead, behind = repository.ahead_behind(head, above)
     worktree = next((p for p, name in repository.worktrees().items() if name == kitchen.branch and p.is_dir()), None)
@@ -106,6 +110,8 @@ def _tables(services: DeliveryServices, layer: Layer, *, data: bool) -> tuple[Ta
     )
     try:
         own = [one for one in services.tables.own(session, layer) if one.kind in _WITH_ROWS]
+        empty = {tuple(row) for row in session.query(_UNPOPULATED, [[one.physical.schema for one in own]])}
+        own = [one for one in own if (one.physical.schema, one.physical.name) not in empty]
         return tuple(_table(session, layer, one.logical, one.physical, data=data) for one in own)
     finally:
         session.close()

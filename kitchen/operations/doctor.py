@@ -17,6 +17,7 @@ from kitchen.operations.doctor_rights import judge_rights
 from kitchen.operations.doctor_server import judge, read_facts
 from kitchen.operations.findings import Chart, Finding, Level
 from kitchen.operations.services import EmbeddedServer
+from kitchen.operations.sharing import truth
 from kitchen.ports import ContainerEngine, Control, ObjectStore, Repository, SecretStore, Sessions
 
 _OLDEST_GIT = "2.38"  # the first that merges in memory (merge-tree --write-tree)
@@ -34,6 +35,8 @@ class Services(Protocol):
     def state_dir(self) -> Path: ...
     @property
     def embedded(self) -> EmbeddedServer | None: ...
+    @property
+    def acts_for_all(self) -> bool: ...
     @property
     def sessions(self) -> Sessions: ...
     @property
@@ -107,7 +110,7 @@ def _examine_git(chart: Chart) -> None:
 
 
 def _examine_branch(chart: Chart, environment: Environment, repository: Repository) -> None:
-    head = repository.head(environment.branch)
+    head = truth(repository, environment.branch)
     if head is None:
         hint = f"kitchen up {environment.name}"
         chart.fail("branch", f"branch {environment.branch!r} does not exist", hint)
@@ -120,11 +123,15 @@ def _examine_server(chart: Chart, services: Services) -> None:
     if embedded is not None and not embedded.is_running():
         chart.down("server", "the embedded server does not run", f"kitchen up {name}")
         return
+    if not services.acts_for_all:
+        _examine_own_login(chart, services)
+        return
     login = services.sessions.administrator()
-    session = services.sessions.open(login, application="kitchen doctor")
+    session = services.sessions.as_administrator(application="kitchen doctor")
     try:
         host, port = embedded.tcp if embedded is not None else (login.host, login.port)
-        chart.ok("server", f"answers on {host}:{port}, database {login.database}")
+        user = f", run by the user {embedded.runs_as}" if embedded is not None else ""
+        chart.ok("server", f"answers on {host}:{port}, database {login.database}{user}")
         judge(chart, read_facts(session), services.environment)
         judge_rights(chart, session, services.environment)
         if not session.query(_HAS_CONTROL)[0][0]:
@@ -133,6 +140,15 @@ def _examine_server(chart: Chart, services: Services) -> None:
             chart.ok("control", f"control schema at version {session.query(_CONTROL_VERSION)[0][0]}")
     finally:
         session.close()
+
+
+def _examine_own_login(chart: Chart, services: Services) -> None:
+    """Look as one person among others: what the provisioner may do is looked at by whoever acts for all."""
+    login = services.sessions.recorder()
+    services.sessions.open(login, application="kitchen doctor").close()
+    chart.ok("server", f"answers on {login.host}:{login.port}, database {login.database}")
+    chart.ok("login", f"{login.user} gets in")
+    chart.ok("control", f"control schema in place, {len(services.control.kitchens.all())} kitchens recorded")
 
 
 def _examine_secrets(chart: Chart, secrets: SecretStore) -> None:

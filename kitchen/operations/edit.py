@@ -18,6 +18,7 @@ def edit_kitchen(
     ttl: timedelta | None = None,
     staff: tuple[str, ...] | None = None,
     ticket: str | None = None,
+    dry_run: bool = False,
 ) -> Kitchen:
     """Record a new expiry (from now), staff or ticket; what is None stays. Raises InvalidInput where nothing is new."""
     _refuse_standing(kitchen)
@@ -30,15 +31,33 @@ def edit_kitchen(
         new["ticket"] = ticket or None
     if not new:
         raise InvalidInput("what shall be changed?", hint=f"kitchen edit {kitchen.name} --ttl 14d")
-    return _saved(control, "edit", kitchen, new)
+    return _saved(control, "edit", kitchen, new, dry_run=dry_run)
 
 
-def hand_kitchen(control: Control, kitchen: Kitchen, person: str) -> Kitchen:
+def change_staff(
+    control: Control, kitchen: Kitchen, *, add: str | None = None, remove: str | None = None, dry_run: bool = False
+) -> Kitchen:
+    """Add somebody to a kitchen's staff or take somebody off it; done already is success."""
+    _refuse_standing(kitchen)
+    staff = [person for person in kitchen.staff if person not in (add, remove)]
+    if add is not None:
+        staff.append(_somebody(add, f"kitchen staff add ann -k {kitchen.name}"))
+    if tuple(staff) == kitchen.staff:
+        return kitchen
+    return _saved(control, "staff", kitchen, {"staff": tuple(staff)}, dry_run=dry_run)
+
+
+def _somebody(person: str, hint: str) -> str:
+    if not person.strip() or not person.isprintable():
+        raise InvalidInput(f"{person[:40]!r} names nobody", hint=hint)
+    return person.strip()
+
+
+def hand_kitchen(control: Control, kitchen: Kitchen, person: str, *, dry_run: bool = False) -> Kitchen:
     """Make somebody else the owner; raises InvalidInput for an empty name."""
     _refuse_standing(kitchen)
-    if not person.strip() or not person.isprintable():
-        raise InvalidInput(f"{person[:40]!a} names nobody", hint=f"kitchen hand {kitchen.name} ann@example.com")
-    return _saved(control, "hand", kitchen, {"owner": person.strip()})
+    heir = _somebody(person, f"kitchen hand {kitchen.name} ann@example.com")
+    return _saved(control, "hand", kitchen, {"owner": heir}, dry_run=dry_run)
 
 
 def _refuse_standing(kitchen: Kitchen) -> None:
@@ -49,7 +68,10 @@ def _refuse_standing(kitchen: Kitchen) -> None:
         )
 
 
-def _saved(control: Control, action: str, kitchen: Kitchen, new: Mapping[str, object]) -> Kitchen:
+def _saved(control: Control, action: str, kitchen: Kitchen, new: Mapping[str, object], *, dry_run: bool) -> Kitchen:
+    """Record what is new and return the kitchen as it is, or in a dry run would be, then."""
+    if dry_run:
+        return replace(kitchen, **new)  # type: ignore[arg-type]  # as below
     detail = {name: str(value) for name, value in new.items()}
     with control.locks.hold(kitchen.name, purpose=action):
         control.audit.intent(action, kitchen.name, detail)

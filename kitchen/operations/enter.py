@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -16,9 +18,10 @@ from urllib.parse import quote
 
 from kitchen.domain.connection import Credentials
 from kitchen.domain.environment import Environment
-from kitchen.domain.kitchen import Kitchen
+from kitchen.domain.kitchen import Kind, Kitchen
 from kitchen.domain.layout import Layout
-from kitchen.errors import NotFound
+from kitchen.errors import InvalidInput, NotFound
+from kitchen.operations.shells import shell_of
 
 
 class Programs(Protocol):
@@ -118,21 +121,35 @@ def enter(services: EnterServices, kitchen: Kitchen, folder: Path, command: Sequ
     """
     with _private_folder() as private:
         inside = {**_inherited(), **kitchen_environment(services, kitchen, private)}
-        words = list(command) if command else _shell(kitchen, private, inside)
-        return _run(words, folder, inside)
+        if command:
+            return _run(command, folder, inside)
+        programs = services.embedded.bin_dir if services.embedded is not None else None
+        shell = shell_of(place(kitchen), private, inside, programs)
+        return _run(shell.words, folder, {**inside, **shell.variables})
 
 
-def greeting(services: EnterServices, kitchen: Kitchen, folder: Path) -> tuple[str, ...]:
-    """Return what a person should know who enters a kitchen."""
+def place(kitchen: Kitchen) -> str:
+    """Return where one is, for a prompt."""
+    return kitchen.name if kitchen.name == kitchen.environment else f"{kitchen.environment}/{kitchen.name}"
+
+
+def greeting(services: EnterServices, kitchen: Kitchen, folder: Path, parents: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return what a person should know who enters a kitchen that lies over the parents named, the nearest first."""
     layout = services.layout
     own = ", ".join(layout.schemas(kitchen))
     lines = [f"kitchen {kitchen.name} in {kitchen.environment}, branch {kitchen.branch}, in {folder}"]
-    if kitchen.pantry is not None:
-        lines.append(f"psql reads {own}, then its parents, then pantry version {kitchen.pantry}; it writes {own} only")
-        lines.append("to write to a table that is below: kitchen hydrate TABLE")
-    else:
-        lines.append(f"psql reads and writes {own}")
+    if kitchen.kind is not Kind.WORKING:
+        return (*lines, f"psql reads and writes {own}: what runs here is what others see")
+    below = [*(f"what {name} has" for name in parents), *_pantry(kitchen)]
+    then = f", then {', then '.join(below)}" if below else ""
+    lines.append(f"layers: psql reads your own tables ({own}){then}; the first that has a table is read")
+    lines.append("you write to your own only; to write to one below, copy it up: kitchen hydrate TABLE")
+    lines.append("kitchen show: which are your own · kitchen status: what to do next · exit: back")
     return tuple(lines)
+
+
+def _pantry(kitchen: Kitchen) -> list[str]:
+    return [f"version {kitchen.pantry} of the pantry"] if kitchen.pantry is not None else []
 
 
 @contextmanager
@@ -145,26 +162,6 @@ def _inherited() -> dict[str, str]:
     """Everything of the person's own shell, except what would lead its tools to another database or kitchen."""
     ours = {"KITCHEN_HOME", "KITCHEN_KEY_HOME", "KITCHEN_WORKTREES", "KITCHEN_PERSON", "KITCHEN_TRACE"}
     return {name: value for name, value in os.environ.items() if name in ours or not name.startswith(("PG", "KITCHEN"))}
-
-
-def _shell(kitchen: Kitchen, private: Path, inside: dict[str, str]) -> list[str]:
-    shell = os.environ.get("SHELL") or "/bin/sh"
-    prompt = f"({kitchen.name}) "
-    match Path(shell).name:
-        case "bash":
-            rc = private / "bashrc"
-            rc.write_text(f'[ -f ~/.bashrc ] && . ~/.bashrc\nPATH={shlex.quote(inside["PATH"])}\nPS1="{prompt}$PS1"\n')
-            return [shell, "--rcfile", str(rc), "-i"]
-        case "zsh":
-            home = shlex.quote(os.environ.get("ZDOTDIR") or str(Path.home()))
-            (private / ".zshrc").write_text(
-                f'ZDOTDIR={home}\n[ -f "$ZDOTDIR/.zshrc" ] && . "$ZDOTDIR/.zshrc"\n'
-                f'PATH={shlex.quote(inside["PATH"])}\nPROMPT="{prompt}$PROMPT"\n'
-            )
-            inside["ZDOTDIR"] = str(private)
-            return [shell, "-i"]
-    inside["PS1"] = f"{prompt}$ "
-    return [shell, "-i"]
 
 
 def _run(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> int:
@@ -183,6 +180,7 @@ def _run(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> 
 
 # --- `kitchen env` ----------------------------------------------------------------------------------------------------
 
+_SIMPLE = re.compile(r"[A-Za-z0-9_./:@%+,-]+")
 FORMATS = ("shell", "dotenv", "url", "dbt", "pgservice")
 
 
@@ -193,14 +191,16 @@ def rendered(services: EnterServices, kitchen: Kitchen, style: str) -> str:
     match style:
         case "shell" | "dotenv":
             found = {**_without_password(services, kitchen, login), "PGPASSWORD": password}
-            lead = "export " if style == "shell" else ""
-            return "\n".join(f"{lead}{name}={shlex.quote(value)}" for name, value in found.items())
+            if style == "dotenv":
+                return "\n".join(f"{name}={_dotenv(value)}" for name, value in found.items())
+            return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in found.items())
         case "url":
             options = quote(f"-c role={login.role}", safe="")
             authorities = f"&sslrootcert={quote(login.authorities, safe='')}" if login.authorities is not None else ""
             user, secret, database = (quote(text, safe="") for text in (login.user, password, login.database))
+            host = f"[{login.host}]" if ":" in login.host else quote(login.host, safe="")
             return (
-                f"postgresql://{user}:{secret}@{quote(login.host, safe='')}:{login.port}/{database}"
+                f"postgresql://{user}:{secret}@{host}:{login.port}/{database}"
                 f"?sslmode={login.tls}{authorities}&options={options}"
             )
         case "pgservice":
@@ -208,20 +208,45 @@ def rendered(services: EnterServices, kitchen: Kitchen, style: str) -> str:
                      "password": password, "sslmode": login.tls, "options": f"-c role={login.role}"}  # fmt: skip
             if login.authorities is not None:
                 lines["sslrootcert"] = login.authorities
-            return f"[{kitchen.name}]\n" + "\n".join(f"{name}={value}" for name, value in lines.items())
+            return f"[{kitchen.name}]\n" + "\n".join(f"{name}={_service(name, text)}" for name, text in lines.items())
     return _dbt_profile(services, kitchen, login, password)
 
 
+def _dotenv(value: str) -> str:
+    """Quote a value as the readers of .env files agree on it: as it stands, else literally, else with escapes."""
+    if _SIMPLE.fullmatch(value):
+        return value
+    if not set(value) & set("'\\\n"):
+        return f"'{value}'"
+    for special in ("\\", '"', "$", "`"):
+        value = value.replace(special, f"\\{special}")
+    return '"' + value.replace("\n", "\\n") + '"'
+
+
+def _service(name: str, value: str) -> str:
+    """Return a value for a service file, which knows no quotes; raises InvalidInput where it needs some."""
+    if value != value.strip() or "\n" in value:
+        raise InvalidInput(f"a service file cannot hold this {name}", hint="kitchen env --format shell")
+    return value
+
+
 def _dbt_profile(services: EnterServices, kitchen: Kitchen, login: Credentials, password: str) -> str:
-    schema = services.layout.schema(kitchen, services.layout.logical[0])
-    lines = [
-        "kitchen:", f"  target: {kitchen.name}", "  outputs:", f"    {kitchen.name}:", "      type: postgres",
-        f"      host: {login.host}", f"      port: {login.port}", f"      dbname: {login.database}",
-        f"      user: {login.user}", f'      password: "{password}"', f"      role: {login.role}",
-        f"      schema: {schema}", f"      sslmode: {login.tls}", "      threads: 4",
-        *([f'      sslrootcert: "{login.authorities}"'] if login.authorities is not None else []),
-    ]  # fmt: skip
-    return "\n".join(lines)
+    output = {
+        "type": "postgres", "host": login.host, "port": login.port, "dbname": login.database, "user": login.user,
+        "password": password, "role": login.role, "schema": services.layout.schema(kitchen, services.layout.logical[0]),
+        "sslmode": login.tls, **({"sslrootcert": login.authorities} if login.authorities is not None else {}),
+        "threads": 4,
+    }  # fmt: skip
+    lines = ["kitchen:", f"  target: {kitchen.name}", "  outputs:", f"    {kitchen.name}:"]
+    # every JSON text is a YAML text, whatever is in it
+    return "\n".join([*lines, *(f"      {key}: {json.dumps(_untemplated(value))}" for key, value in output.items())])
+
+
+def _untemplated(value: object) -> object:
+    """Return what dbt, which takes every text of a profile for a Jinja template, makes this value of."""
+    if isinstance(value, str) and re.search(r"\{[{%#]", value):
+        return "{{ " + json.dumps(value) + " }}"
+    return value
 
 
 def is_inside(folder: Path, worktree: Path) -> bool:

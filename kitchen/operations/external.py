@@ -22,8 +22,8 @@ def administrator_of(environment: Environment, secrets: SecretStore) -> Credenti
     if kept is None or "password" not in kept:
         raise NotPermitted(
             f"the provisioner's credentials of {environment.name!r} are not readable here",
-            hint=f"kitchen environment install {environment.name}, "
-            f"or kitchen secret set {PROVISIONER_PATH} user password -e {environment.name}",
+            hint=f"kitchen login -e {environment.name}; its administrators: kitchen environment install "
+            f"{environment.name}, or kitchen secret set {PROVISIONER_PATH} user password -e {environment.name}",
         )
     return login_at(environment, kept.get("user", "kitchen_provisioner"), Secret(kept["password"]))
 

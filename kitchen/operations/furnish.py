@@ -14,6 +14,7 @@ from kitchen.domain.run import RunState
 from kitchen.errors import NotFound, Refused
 from kitchen.files.recipe import read_recipe
 from kitchen.operations.hydrate import HydrateServices
+from kitchen.operations.hydrate_sample import PREFIX, sample_step
 from kitchen.operations.run import Services as RunServices
 from kitchen.operations.run import run_recipe
 from kitchen.saga import Step
@@ -28,6 +29,8 @@ def furnish_steps(
 ) -> list[Step]:
     """Return the steps that fill a new kitchen: copying what it reads, if so wished, then the recipes, in order."""
     steps = [_copy_step(services, kitchen)] if kitchen.data == "copy" else []
+    if kitchen.data.startswith(PREFIX):
+        steps.append(sample_step(services, kitchen))
     return steps + [_recipe_step(services, kitchen, worktree, recipe, "create") for recipe in recipes]
 
 

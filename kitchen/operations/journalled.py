@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 from kitchen import __version__, saga
 from kitchen.domain.journal import Operation, OperationState, StepState
-from kitchen.errors import Incomplete, KitchenError, Refused
+from kitchen.errors import Incomplete, KitchenError, Refused, told
 from kitchen.ports import Control, JournalRecords
 from kitchen.saga import Step
 
@@ -77,12 +77,7 @@ def recover(
     """
     with control.locks.hold(operation.subject, purpose=f"recover {operation.kind}"):
         current = control.journal.get(operation.id) or operation
-        forward = saga.is_past_pivot(steps, dict(current.steps))
-        if forward and undo:
-            raise Refused(
-                f"{operation.kind} of {operation.subject!r} is past the point from which it can be undone",
-                hint=f"kitchen recover {str(operation.id)[:8]}",
-            )
+        forward = goes_forward(current, steps, undo=undo)
         control.audit.intent("recover", operation.subject, {"operation": str(operation.id), "forward": forward})
         control.journal.claim(operation.id)
         journal = OperationJournal(control.journal, operation.id)
@@ -90,6 +85,17 @@ def recover(
         state = OperationState.DONE if forward else OperationState.UNDONE
         _carried(control, operation, steps, lambda: go(steps, journal, say=say), state)
         return state
+
+
+def goes_forward(operation: Operation, steps: Sequence[Step], *, undo: bool) -> bool:
+    """Say whether an interrupted operation is finished rather than undone; raises Refused where undo is too late."""
+    forward = saga.is_past_pivot(steps, dict(operation.steps))
+    if forward and undo:
+        raise Refused(
+            f"{operation.kind} of {operation.subject!r} is past the point from which it can be undone",
+            hint=f"kitchen recover {str(operation.id)[:8]}",
+        )
+    return forward
 
 
 def _carried(
@@ -103,9 +109,14 @@ def _carried(
         state = OperationState.STUCK
         with suppress(KitchenError):
             state = _state_after(control, operation, steps)
-            _record(control, operation, state, error=str(cause) or type(cause).__name__)
+            _record(control, operation, state, error=told(cause))
         if state is OperationState.STUCK and isinstance(cause, Exception):
             raise _unfinished(operation, cause) from cause
+        what = f"{operation.kind} of {operation.subject!r}"
+        if state is OperationState.STUCK:
+            cause.add_note(f"{what} is not finished: kitchen recover {str(operation.id)[:8]}")
+        else:
+            cause.add_note(f"{what} is undone: everything is as it was before")
         raise
     _record(control, operation, good, error=None)
 
@@ -145,7 +156,7 @@ def _state_after(control: Control, operation: Operation, steps: Sequence[Step]) 
 def _unfinished(operation: Operation, cause: Exception) -> Incomplete:
     leftovers = cause.leftovers if isinstance(cause, Incomplete) else ()
     return Incomplete(
-        f"{operation.kind} of {operation.subject!r} is not finished: {cause}",
+        f"{operation.kind} of {operation.subject!r} is not finished: {told(cause)}",
         leftovers=leftovers,
         hint=f"kitchen recover {str(operation.id)[:8]}",
     )

@@ -6,18 +6,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from kitchen.domain.environment import Environment
-from kitchen.domain.journal import Operation
 from kitchen.domain.kitchen import Kind, Kitchen, State
 from kitchen.domain.layout import Layout
 from kitchen.domain.run import Run, RunState
-from kitchen.ports import Control, Repository, Workspaces
+from kitchen.domain.words import counted
+from kitchen.operations.unfinished import halted, way_out
+from kitchen.ports.repository import Changes
 
+if TYPE_CHECKING:
+    from kitchen.ports import Control, Repository
+
+NOTHING_CHANGED = Changes((), (), None)
 EXPIRY_WARNING = timedelta(days=1)
 _MANY = 4
-_RUNS_LOOKED_AT = 200  # newest first: enough to find the last run of each kitchen that is in use
+PANTRY = "pantry"  # the subject of what is done to an environment's pantry
 
 
 class KitchenServices(Protocol):
@@ -29,8 +34,6 @@ class KitchenServices(Protocol):
     def layout(self) -> Layout: ...
     @property
     def control(self) -> Control: ...
-    @property
-    def workspaces(self) -> Workspaces: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class Unfinished:
     by: str
     since: datetime
     error: str | None
+    subject: str  # the kitchen, or what else it was done to: "pantry"
+    is_going_on: bool  # its process is there
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,13 @@ class Overview:
     size: int
     last_run: LastRun | None
     unfinished: Unfinished | None
+    newest_pantry: int | None = None
+
+    @property
+    def newer_pantry(self) -> int | None:
+        """Return the newest version of the pantry where the kitchen reads an older one."""
+        is_older = self.pantry is not None and self.newest_pantry is not None and self.pantry < self.newest_pantry
+        return self.newest_pantry if is_older and self.kind is Kind.WORKING else None
 
     @property
     def is_expiring(self) -> bool:
@@ -89,62 +101,99 @@ class Status:
 
     overview: Overview
     changes: tuple[str, ...]
+    unresolved: tuple[str, ...]
+    elsewhere: tuple[Unfinished, ...]  # what was left of the pantry and of kitchens above
     next: str
     because: str
 
 
-def overviews(services: KitchenServices, repository: Repository, *, worktrees: Path) -> tuple[Overview, ...]:
+def overviews(
+    services: KitchenServices, repository: Repository, *, worktrees: Path, left: Sequence[Unfinished]
+) -> tuple[Overview, ...]:
     """Return every kitchen of an environment, by name."""
     kitchens = services.control.kitchens.all()
-    return _overviews(services, repository, kitchens, kitchens, worktrees)
+    return _overviews(services, repository, kitchens, kitchens, worktrees=worktrees, left=left)
 
 
-def unfinished(services: KitchenServices) -> tuple[Operation, ...]:
-    """Return work of an environment that a command left, or that is still going on."""
-    return services.control.journal.unfinished()
+def unfinished(services: KitchenServices) -> tuple[Unfinished, ...]:
+    """Return work of an environment that a command left, or that is still going on, oldest first."""
+    found = services.control.journal.unfinished()
+    held = services.control.locks.held() if found else frozenset()
+    return tuple(
+        Unfinished(str(each.id), each.kind, each.by, each.started_at, each.error, each.subject, each.subject in held)
+        for each in found
+    )
 
 
 def status(services: KitchenServices, repository: Repository, kitchen: Kitchen, *, worktrees: Path) -> Status:
     """Return where one kitchen stands."""
-    (overview,) = _overviews(services, repository, [kitchen], services.control.kitchens.all(), worktrees)
-    changes = repository.changes(overview.worktree) if overview.worktree is not None else ()
-    command, because = next_command(overview, changes)
-    return Status(overview, changes, command, because)
+    known = services.control.kitchens.all()
+    left = unfinished(services)
+    (overview,) = _overviews(services, repository, [kitchen], known, worktrees=worktrees, left=left)
+    changes = repository.working(overview.worktree) if overview.worktree is not None else NOTHING_CHANGED
+    above = _above(kitchen, known)
+    elsewhere = tuple(each for each in left if each.subject in above or each.subject == PANTRY)
+    command, because = next_command(overview, changes, elsewhere)
+    return Status(overview, changes.paths, changes.unresolved, elsewhere, command, because)
 
 
-def next_command(kitchen: Overview, changes: Sequence[str]) -> tuple[str, str]:
+def _above(kitchen: Kitchen, known: Iterable[Kitchen]) -> frozenset[str]:
+    """Return the names of the kitchens that one reads through."""
+    parents = {each.name: each.parent for each in known}
+    found: set[str] = set()
+    name = kitchen.parent
+    while name is not None and name not in found:
+        found.add(name)
+        name = parents.get(name)
+    return frozenset(found)
+
+
+def next_command(
+    kitchen: Overview, changes: Changes = NOTHING_CHANGED, elsewhere: Sequence[Unfinished] = ()
+) -> tuple[str, str]:
     """Return what to type next in a kitchen, and why."""
     name = kitchen.name
     if kitchen.unfinished is not None:
-        return f"kitchen recover {kitchen.unfinished.id[:8]}", f"a {kitchen.unfinished.kind} was left unfinished"
+        return _end(kitchen.unfinished)
     if kitchen.state is not State.READY:
         return "kitchen recover", f"it is {kitchen.state}"
     if kitchen.kind is not Kind.WORKING:
         return f"kitchen enter {name}", "it is the standing kitchen of its environment"
-    if changes:
+    if (changes.halted or changes.unresolved) and kitchen.worktree is not None:
+        return way_out(kitchen.worktree, changes), halted(kitchen.worktree, changes)
+    if changes.paths:
         return "git add --all && git commit", "there are uncommitted changes"
+    if left := next((each for each in elsewhere if each.subject != PANTRY and not each.is_going_on), None):
+        return _end(left)
     if kitchen.behind:
-        return f"kitchen update {name}", f"{kitchen.parent} has {kitchen.behind} commits more"
+        return f"kitchen update {name}", f"{kitchen.parent} has {counted(kitchen.behind, 'commit')} more"
     run = kitchen.last_run
     if run is not None and run.state in (RunState.FAILED, RunState.ERRORED):
         return f"kitchen runs show -k {name}", f"the last run of {run.recipe} {run.state}"
     if kitchen.ahead and run is None:
         return f"kitchen run RECIPE -k {name}", "nothing was run since the kitchen was made"
     if kitchen.ahead:
-        return f"kitchen merge {name}", f"it has {kitchen.ahead} commits that {kitchen.parent} has not"
+        return f"kitchen merge {name}", f"it has {counted(kitchen.ahead, 'commit')} that {kitchen.parent} has not"
+    if kitchen.newer_pantry is not None:
+        return f"kitchen update {name} --data", f"version {kitchen.newer_pantry} of the pantry is there"
     return f"kitchen enter {name}", "there is nothing to merge yet"
 
 
+def _end(left: Unfinished) -> tuple[str, str]:
+    if left.is_going_on:
+        return "kitchen list", f"a {left.kind} of {left.subject} is going on, by {left.by}"
+    return f"kitchen recover {left.id[:8]}", f"a {left.kind} of {left.subject} was left unfinished by {left.by}"
+
+
 def _overviews(
-    services: KitchenServices,
-    repository: Repository,
-    wanted: Sequence[Kitchen],
-    known: Sequence[Kitchen],
-    worktrees: Path,
-) -> tuple[Overview, ...]:
-    sizes = services.workspaces.sizes([schema for kitchen in wanted for schema in services.layout.schemas(kitchen)])
-    runs = _last_runs(services.control, wanted)
-    left = {operation.subject: operation for operation in services.control.journal.unfinished()}
+    services: KitchenServices, repository: Repository, wanted: Sequence[Kitchen], known: Sequence[Kitchen], *,
+    worktrees: Path, left: Sequence[Unfinished],
+) -> tuple[Overview, ...]:  # fmt: skip
+    sizes = services.control.kitchens.sizes(
+        [schema for kitchen in wanted for schema in services.layout.schemas(kitchen)]
+    )
+    runs = services.control.runs.latest([kitchen.name for kitchen in wanted])
+    newest = services.control.pantries.newest() if any(kitchen.pantry is not None for kitchen in wanted) else None
     moved = _ahead_behind(repository, wanted, known)
     return tuple(
         _overview(
@@ -153,7 +202,8 @@ def _overviews(
             moved=moved.get(kitchen.name),
             size=[sizes.get(schema, (0, 0)) for schema in services.layout.schemas(kitchen)],
             run=runs.get(kitchen.name),
-            left=left.get(kitchen.name),
+            left=next((each for each in left if each.subject == kitchen.name), None),
+            newest=newest.version if newest is not None else None,
         )
         for kitchen in wanted
     )
@@ -161,8 +211,10 @@ def _overviews(
 
 def _overview(
     kitchen: Kitchen, *, worktree: Path | None, moved: tuple[int, int] | None, size: Sequence[tuple[int, int]],
-    run: Run | None, left: Operation | None,
+    run: Run | None, left: Unfinished | None, newest: int | None,
 ) -> Overview:  # fmt: skip
+    if run is not None and run.started_at < kitchen.created_at:  # of an earlier kitchen of that name
+        run = None
     return Overview(
         name=kitchen.name, environment=kitchen.environment, kind=kitchen.kind, state=kitchen.state,
         parent=kitchen.parent, owner=kitchen.owner, branch=kitchen.branch, pantry=kitchen.pantry,
@@ -170,7 +222,7 @@ def _overview(
         worktree=worktree, ahead=moved[0] if moved else None, behind=moved[1] if moved else None,
         tables=sum(tables for tables, _ in size), size=sum(count for _, count in size),
         last_run=LastRun(run.recipe, run.state, run.started_at) if run is not None else None,
-        unfinished=Unfinished(str(left.id), left.kind, left.by, left.started_at, left.error) if left else None,
+        unfinished=left, newest_pantry=newest,
     )  # fmt: skip
 
 
@@ -179,34 +231,22 @@ def _worktree(worktrees: Path, kitchen: Kitchen) -> Path | None:
     return path if (path / ".git").exists() else None
 
 
-def _last_runs(control: Control, wanted: Sequence[Kitchen]) -> dict[str, Run]:
-    found: dict[str, Run] = {}
-    only = wanted[0].name if len(wanted) == 1 else None
-    for run in control.runs.all(kitchen=only, limit=1 if only is not None else _RUNS_LOOKED_AT):
-        found.setdefault(run.kitchen, run)
-    return found
-
-
 def _ahead_behind(
     repository: Repository, wanted: Iterable[Kitchen], known: Iterable[Kitchen]
 ) -> dict[str, tuple[int, int]]:
     """Compare each branch with its parent's; git starts one process for each, so several go at once."""
     branches = {kitchen.name: kitchen.branch for kitchen in known}
-    heads: dict[str, str | None] = {}
-
-    def head(branch: str) -> str | None:
-        if branch not in heads:
-            heads[branch] = repository.head(branch)
-        return heads[branch]
 
     def compare(kitchen: Kitchen) -> tuple[str, tuple[int, int] | None]:
         above = branches.get(kitchen.parent or "")
-        one, other = (head(kitchen.branch), head(above)) if kitchen.branch and above else (None, None)
+        one, other = heads.get(kitchen.branch or ""), heads.get(above or "")
         if one is None or other is None:
             return kitchen.name, None
         return kitchen.name, (0, 0) if one == other else repository.ahead_behind(one, other)
 
     below = [kitchen for kitchen in wanted if kitchen.parent is not None and kitchen.branch is not None]
+    asked = {branch for kitchen in below for branch in (kitchen.branch, branches.get(kitchen.parent or "")) if branch}
+    heads = repository.heads(sorted(asked))
     if len(below) < _MANY:
         return {name: moved for name, moved in map(compare, below) if moved is not None}
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - loading it costs more than a few comparisons

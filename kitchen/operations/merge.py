@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kitchen.domain.environment import Environment
 from kitchen.domain.kitchen import Kind, Kitchen
 from kitchen.domain.release import Release, ReleaseKind, ReleasePlan, ReleaseState
-from kitchen.errors import InvalidInput, NotFound
+from kitchen.errors import Conflict, InvalidInput, NotFound
 from kitchen.operations.apply import rebuild
-from kitchen.operations.delivery import Effect, head_of, merge_result, plan_delivery, refuse_dirty
+from kitchen.operations.delivery import Effect, head_of, merge_result, plan_delivery, refuse_dirty, target_head_of
 from kitchen.operations.delivery_services import DeliveryServices
+from kitchen.operations.sharing import fetch, refuse_behind, truth
 from kitchen.operations.unfinished import refuse_publishing
 from kitchen.ports import Repository
 
-__all__ = ["Merge", "plan_merge", "rebuild", "record"]
+__all__ = ["Merge", "plan_down", "plan_merge", "rebuild", "record"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +37,17 @@ def plan_merge(services: DeliveryServices, repository: Repository, kitchen: Kitc
     if kitchen.kind is not Kind.WORKING:
         hint = "kitchen promote" if kitchen.kind is Kind.STANDING else "kitchen list"
         raise InvalidInput(f"{kitchen.name!r} is a {kitchen.kind} kitchen and is not merged", hint=hint)
+    services.sessions.administrator()  # whoever may not publish is told so, before anything is made
     target = services.control.kitchens.get(kitchen.parent or "")
     if target is None:
         raise NotFound(f"the parent {kitchen.parent!r} of kitchen {kitchen.name!r} is not there", hint="kitchen tree")
     refuse_publishing(services.control, target)
-    source, base = head_of(repository, kitchen), head_of(repository, target)
+    fetch(repository, [kitchen.branch, target.branch])
+    source, base = head_of(repository, kitchen), target_head_of(repository, target)
     assert kitchen.branch is not None  # noqa: S101 - its head was read
     assert target.branch is not None  # noqa: S101 - its head was read
     refuse_dirty(repository, kitchen.branch, any_change=True)
+    refuse_behind(repository, kitchen.branch, kitchen.name)
     merged = merge_result(services, repository, target, base, source, source=kitchen.name)
     if merged.is_up_to_date:
         return Merge(kitchen, target, None, None)
@@ -51,6 +56,30 @@ def plan_merge(services: DeliveryServices, repository: Repository, kitchen: Kitc
     )
     refuse_dirty(repository, target.branch, any_change=False, incoming=plan.files)
     return Merge(kitchen, target, plan, effect)
+
+
+def plan_down(services: DeliveryServices, repository: Repository, target: Kitchen, above: Environment) -> Merge:
+    """Return what merging an environment's branch down into the standing kitchen below means; nothing moves.
+
+    What came into it past this one, a hotfix above all, comes down: proven here like any other merge.
+    """
+    services.sessions.administrator()  # whoever may not publish is told so, before anything is made
+    refuse_publishing(services.control, target)
+    fetch(repository, [target.branch, above.branch])
+    base, head = target_head_of(repository, target), truth(repository, above.branch)
+    if head is None:
+        raise NotFound(f"the branch {above.branch!r} of {above.name!r} is not here", hint="git fetch")
+    try:
+        merged = merge_result(services, repository, target, base, head, source=above.name)
+    except Conflict as conflict:
+        raise Conflict(
+            conflict.message, hint=f"kitchen create down, git merge {above.branch} there, then kitchen merge down"
+        ) from None
+    if merged.is_up_to_date:
+        return Merge(target, target, None, None)
+    plan, effect = plan_delivery(services, repository, target, merged, source=above.name, source_branch=above.branch)
+    refuse_dirty(repository, plan.branch, any_change=False, incoming=plan.files)
+    return Merge(target, target, plan, effect)
 
 
 def record(services: DeliveryServices, merge: Merge, plan: ReleasePlan) -> Release:

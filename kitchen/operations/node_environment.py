@@ -16,7 +16,7 @@ from kitchen.domain.kitchen import Kitchen
 from kitchen.domain.recipe import Node, Recipe
 from kitchen.domain.run import Run
 from kitchen.domain.secret import Secret
-from kitchen.errors import InvalidInput, NotFound
+from kitchen.errors import InvalidInput, NotFound, NotPermitted
 from kitchen.operations.enter import EnterServices, kitchen_environment
 from kitchen.operations.external import PROVISIONER_PATH
 from kitchen.operations.secrets import KITCHENS_PATH, SUPERUSER_PATH
@@ -55,6 +55,10 @@ def node_environment(
         }
 
 
+# what kitchen itself keeps: logins of the provisioner, of people, of kitchens; a branch names none of them
+_OWN_HEADS = frozenset(("provisioner", "superuser", "people", "kitchens", "doctor"))
+
+
 def secrets_of(services: Services, kitchen: Kitchen, recipe: Recipe) -> dict[str, dict[str, str]]:
     """Return every secret that a recipe's nodes declare, by path: the kitchen's own, else the environment's.
 
@@ -64,6 +68,11 @@ def secrets_of(services: Services, kitchen: Kitchen, recipe: Recipe) -> dict[str
     for node in recipe.nodes:
         for reference in _references(services.environment, node):
             path, _ = _parts(reference, node)
+            if path.partition("/")[0] in _OWN_HEADS:
+                raise NotPermitted(
+                    f"node {node.name!r} may not have the secret {path!r}: it opens more than its kitchen",
+                    hint="kitchen secret set with another path",
+                )
             if path not in found:
                 kept = services.secrets.read(f"{kitchen.secret_path}/{path}") or services.secrets.read(path)
                 if kept is None:
@@ -112,7 +121,7 @@ def _connection(environment: Environment, node: Node, name: str) -> Mapping[str,
 def _parts(reference: str, node: Node) -> tuple[str, str]:
     found = _SECRET.fullmatch(reference)
     if found is None:
-        raise InvalidInput(f"node {node.name!r}: {reference[:80]!a} names no secret: write path#key")
+        raise InvalidInput(f"node {node.name!r}: {reference[:80]!r} names no secret: write path#key")
     if found[1].split("/")[0] in _OWN:
         raise InvalidInput(f"node {node.name!r}: the secret {found[1]!r} is kitchen's own")
     return found[1], found[2]

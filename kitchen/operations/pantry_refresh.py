@@ -17,6 +17,7 @@ from kitchen.domain.journal import Operation
 from kitchen.domain.kitchen import Kitchen, State
 from kitchen.domain.layout import Layer, TableName
 from kitchen.domain.masking import Policy
+from kitchen.domain.sample import Sample
 from kitchen.domain.secret import Secret
 from kitchen.errors import Conflict, KitchenError, Refused
 from kitchen.masking import trial
@@ -28,13 +29,26 @@ from kitchen.operations.pantry_check import Examined, examine, refuse
 from kitchen.operations.pantry_key import masking_key
 from kitchen.operations.pantry_verify import Checked, Subject, look_at_production, refuse_leaks, verify
 from kitchen.operations.rebind import rebind
-from kitchen.ports import Control, CopyJob, PantryStore, SecretStore, Sessions, Snapshot, Source, Tables, Workspaces
+from kitchen.operations.subset import Subset, check_subset, choose, jobs_of
+from kitchen.ports import (
+    Control,
+    CopyJob,
+    PantryStore,
+    SecretStore,
+    Session,
+    Sessions,
+    Snapshot,
+    Source,
+    Tables,
+    Workspaces,
+)
 from kitchen.saga import Step
 
 KIND = "pantry refresh"
 LOCK = "pantry"
 KEEP = 2  # newest versions that stay although nobody uses them
 _RANGE_PAGES = 4096  # 32 MB: larger tables are read in ranges, several at a time
+_MANY_PARTS = 200
 _LOCK_WAIT = 20.0
 
 Say = Callable[[str], None]
@@ -56,6 +70,7 @@ class Services(Protocol):
     def workspaces(self) -> Workspaces: ...
     @property
     def pantry_store(self) -> PantryStore: ...
+    def binder(self, kitchen: Kitchen, *, application: str) -> Session: ...
     def layer(self, kitchen: Kitchen) -> Layer: ...
     def standing(self) -> Kitchen: ...
 
@@ -68,6 +83,7 @@ class Refresh:
     source_name: str
     secrets: SecretStore  # of the source environment
     policy: Policy
+    sample: Sample | None = None
     report: Report = lambda _rows, _bytes, _expected: None
     workers: int = field(default_factory=lambda: min(4, os.cpu_count() or 1))
 
@@ -84,9 +100,6 @@ def refresh(services: Services, wish: Refresh, *, say: Say) -> int:
 
     Raises Refused where the policy does not cover the source or a leak check fails; the old version stands.
     """
-    data = services.environment.data
-    if data is not None and data.sample is not None:  # a sample that is silently whole would surprise somebody
-        raise Refused("data: sample: is not there yet: a pantry holds all rows", hint="use `where` in masking.yaml")
     finish_interrupted(services, say=say)
     services.standing()  # an environment that is not set up is said before anything is read
     version = services.control.pantries.begin({"source": wish.source_name, "policy": wish.policy.digest})
@@ -211,10 +224,13 @@ def _built(services: Services, wish: Refresh, version: int, say: Say) -> Mapping
         if examined.stopping:
             raise refuse(examined.stopping)
         key = masking_key(wish.secrets, newest=newest)
+        subset = choose(snapshot, examined.catalogue, wish.policy, wish.sample, say=say)
         taken, suspects = look_at_production(snapshot, examined.catalogue, wish.policy)
-        jobs = copy_jobs(wish, snapshot, examined, key, taken)
-        structure, left_out = services.pantry_store.make(version, snapshot)
-        expected = sum(table.rows for table in examined.catalogue.tables)
+        jobs = copy_jobs(wish, snapshot, examined, key, taken, subset=subset)
+        structure, left_out = services.pantry_store.make(
+            version, snapshot, {table.name: wish.policy.dropped(table.name) for table in examined.catalogue.tables}
+        )
+        expected = subset.rows if subset is not None else sum(table.rows for table in examined.catalogue.tables)
         copying = time.monotonic()
         rows = services.pantry_store.copy(
             version, snapshot, jobs, workers=wish.workers,
@@ -228,17 +244,20 @@ def _built(services: Services, wish: Refresh, version: int, say: Say) -> Mapping
         say("checking for leaks")
         subject = Subject(services.pantry_store, version, wish.policy, examined.catalogue, snapshot, rows, suspects)
         checked = verify(subject)
+        if subset is not None:
+            checked += (check_subset(services.pantry_store, version, subset, rows),)
         refuse_leaks(checked)
         snapshot.refuse_changes()
         seconds = {"copy": round(copied, 3), "finish": round(finished, 3), "all": round(time.monotonic() - started, 3)}
         return _manifest(
-            wish, snapshot, examined, key=key, rows=rows, left_out=left_out, checked=checked, seconds=seconds
+            wish, snapshot, examined, subset, key=key, rows=rows, left_out=left_out, checked=checked, seconds=seconds
         )
 
 
 def copy_jobs(
-    wish: Refresh, snapshot: Snapshot, examined: Examined, key: MaskingKey, taken: Mapping[str, frozenset[str]]
-) -> list[CopyJob]:
+    wish: Refresh, snapshot: Snapshot, examined: Examined, key: MaskingKey, taken: Mapping[str, frozenset[str]],
+    *, subset: Subset | None = None,
+) -> list[CopyJob]:  # fmt: skip
     """Return the masked SELECT of every table, tried on a few rows, in ranges where a table is large."""
     catalogue, policy = examined.catalogue, wish.policy
     joined: Mapping[ColumnName, str] = components(catalogue, policy)
@@ -249,10 +268,14 @@ def copy_jobs(
             continue
         settings = tuple(Secret(setting) for setting in key.settings(select.domains))
         _try(snapshot, policy, select, settings)
+        if subset is not None and (pieces := subset.pieces.get(table.name)) is not None:
+            jobs += jobs_of(select, pieces, settings)
+            continue
         jobs += [
-            CopyJob(table.name, table.physical, select.sql(condition), select.columns, settings, max(table.pages, 1))
-            for condition in _ranges(select)
-        ]
+            CopyJob(table.name, table.physical, select.sql(piece.condition, part=piece.part), select.columns, settings,
+                    max(piece.pages, 1), part=piece.part, is_ours=select.is_ours)
+            for piece in _pieces(select)
+        ]  # fmt: skip
     return jobs
 
 
@@ -275,21 +298,45 @@ def _try(snapshot: Snapshot, policy: Policy, select: MaskedSelect, settings: tup
         )
 
 
-def _ranges(select: MaskedSelect) -> list[str | None]:
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What one job reads of a table: a partition, or all; a range of its pages, or all."""
+
+    part: TableName | None
+    condition: str | None
+    pages: int
+
+
+def _pieces(select: MaskedSelect) -> list[_Piece]:
+    """Cut a large table into what is read apart; many partitions too, for one statement would lock them all."""
     table: SourceTable = select.table
-    if table.partitioned or not select.splittable or table.pages <= _RANGE_PAGES:
-        return [None]
-    starts = range(0, table.pages, _RANGE_PAGES)
+    large = table.pages > _RANGE_PAGES or len(table.parts) > _MANY_PARTS
+    if not select.splittable or not large or (table.partitioned and not table.parts):
+        return [_Piece(None, None, table.pages)]
+    if not table.partitioned:
+        return _ranges(None, table.pages)
+    return [piece for part in table.parts for piece in _ranges(part.physical, part.pages)]
+
+
+def _ranges(part: TableName | None, pages: int) -> list[_Piece]:
+    if pages <= _RANGE_PAGES:
+        return [_Piece(part, None, pages)]
+    starts = range(0, pages, _RANGE_PAGES)
     return [
-        f"t.ctid >= '({start},0)'::tid"
-        + (f" AND t.ctid < '({start + _RANGE_PAGES},0)'::tid" if start + _RANGE_PAGES < table.pages else "")
+        _Piece(
+            part,
+            f"t.ctid >= '({start},0)'::tid"
+            + (f" AND t.ctid < '({start + _RANGE_PAGES},0)'::tid" if start + _RANGE_PAGES < pages else ""),
+            min(_RANGE_PAGES, pages - start),
+        )
         for start in starts
     ]
 
 
 def _manifest(
-    wish: Refresh, snapshot: Snapshot, examined: Examined, *, key: MaskingKey, rows: Mapping[TableName, int],
-    left_out: tuple[str, ...], checked: tuple[Checked, ...], seconds: Mapping[str, float],
+    wish: Refresh, snapshot: Snapshot, examined: Examined, subset: Subset | None, *, key: MaskingKey,
+    rows: Mapping[TableName, int], left_out: tuple[str, ...], checked: tuple[Checked, ...],
+    seconds: Mapping[str, float],
 ) -> dict[str, object]:  # fmt: skip
     """Return what a version says of itself: no value of any row, and of the key only its id."""
     tables = examined.catalogue.tables
@@ -309,6 +356,10 @@ def _manifest(
         "rows": {str(table): count for table, count in sorted(rows.items(), key=lambda item: str(item[0]))},
         "columns": {f"{table.name}.{column.name}": column.type for table in tables for column in table.columns},
         "masks": masks,
+        "sample": subset.document() if subset is not None else None,
+        "references": [
+            [each.table, list(each.columns), each.to_table, list(each.to_columns)] for each in wish.policy.references
+        ],
         "left_out": [*examined.catalogue.left_out, *left_out],
         "checks": [check.document() for check in checked],
         "seconds": dict(seconds),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from kitchen.domain.kitchen import Kitchen
 from kitchen.domain.layout import Layer
-from kitchen.ports import Sessions, Tables, Workspaces
+from kitchen.ports import Session, Sessions, Tables, Workspaces
 
 Say = Callable[[str], None]
 
@@ -20,6 +21,7 @@ class RebindServices(Protocol):
     def tables(self) -> Tables: ...
     @property
     def workspaces(self) -> Workspaces: ...
+    def binder(self, kitchen: Kitchen, *, application: str) -> Session: ...
 
 
 def rebind(services: RebindServices, layer: Layer, *, say: Say = lambda _: None) -> None:
@@ -31,7 +33,7 @@ def rebind(services: RebindServices, layer: Layer, *, say: Say = lambda _: None)
 def rebind_views(services: RebindServices, layer: Layer, *, say: Say = lambda _: None) -> None:
     """Bind the kitchen's own views and functions to what its layer holds; done already is success."""
     name = layer.kitchen.name
-    session = services.sessions.open(services.sessions.administrator(), application=f"kitchen {name} rebind")
+    session = services.binder(layer.kitchen, application=f"kitchen {name} rebind")
     try:
         for left in services.tables.rebind(session, layer):
             say(left)

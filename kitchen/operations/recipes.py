@@ -14,6 +14,7 @@ from kitchen.engine.compile import compiled, places_of
 from kitchen.engine.plan import Plan
 from kitchen.errors import NotFound
 from kitchen.operations.run import Services, plan_recipe
+from kitchen.operations.sharing import here, truth
 from kitchen.ports import Repository
 
 
@@ -36,7 +37,8 @@ def source_of(repository: Repository, worktrees: Path, kitchen: Kitchen) -> Iter
         head = repository.head(kitchen.branch) if kitchen.branch else None
         yield Source(worktree, f"{head}+" if head and repository.changes(worktree) else head)
         return
-    commit = repository.head(kitchen.branch) if kitchen.branch else kitchen.base_commit
+    where = truth if kitchen.kind is Kind.STANDING else here
+    commit = where(repository, kitchen.branch) if kitchen.branch else kitchen.base_commit
     if commit is None:
         raise NotFound(
             f"branch {kitchen.branch!r} of kitchen {kitchen.name!r} is not in this repository", hint="git fetch"

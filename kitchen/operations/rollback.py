@@ -6,16 +6,19 @@ The branch goes forward: a new commit with the files of then, so that nothing th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from kitchen.domain.journal import Operation
 from kitchen.domain.kitchen import Kitchen
 from kitchen.domain.layout import TableName
 from kitchen.domain.release import Release, ReleaseKind, ReleasePlan, ReleaseState
-from kitchen.errors import Conflict, NotFound, Refused
+from kitchen.domain.words import counted
+from kitchen.errors import Conflict, Incomplete, NotFound, Refused
 from kitchen.operations.apply import target_of
 from kitchen.operations.create_plan import from_document, to_document
-from kitchen.operations.delivery import head_of, refuse_dirty
+from kitchen.operations.delivery import refuse_dirty, target_head_of
 from kitchen.operations.delivery_build import Delivery
 from kitchen.operations.delivery_services import DeliveryServices
 from kitchen.operations.delivery_steps import (
@@ -29,6 +32,8 @@ from kitchen.operations.delivery_steps import (
     validate_step,
 )
 from kitchen.operations.journalled import perform
+from kitchen.operations.sharing import fetch
+from kitchen.operations.unfinished import refuse_publishing
 from kitchen.ports import Arrival, Publication, Published, Repository
 from kitchen.saga import Step
 
@@ -55,8 +60,7 @@ def plan_rollback(services: DeliveryServices, repository: Repository, release: R
     Raises Conflict where the release is not in, and Refused where a table of then is no longer kept.
     """
     if release.state is not ReleaseState.RELEASED or release.kind is ReleaseKind.ROLLBACK:
-        kind = "is a rollback itself" if release.kind is ReleaseKind.ROLLBACK else f"is {release.state}"
-        raise Conflict(f"release {release.number} {kind}", hint="kitchen release list")
+        raise _not_in(release)
     return _plan(services, repository, release, release.number - 1, release.plan.base)
 
 
@@ -66,7 +70,7 @@ def plan_forward(services: DeliveryServices, repository: Repository, release: Re
     Raises Conflict where the release was never in, or another came in since it was rolled back.
     """
     if release.state not in _DONE or release.commit is None or release.kind is ReleaseKind.ROLLBACK:
-        raise Conflict(f"release {release.number} is {release.state}", hint="kitchen release list")
+        raise _not_in(release)
     if release.state is ReleaseState.ROLLED_BACK:
         since = [r for r in _history(services, release.kitchen) if r.number > release.number]
         newer = [r for r in since if r.kind is not ReleaseKind.ROLLBACK and r.state is ReleaseState.RELEASED]
@@ -78,12 +82,22 @@ def plan_forward(services: DeliveryServices, repository: Repository, release: Re
     return _plan(services, repository, release, release.number, release.commit)
 
 
+def _not_in(release: Release) -> Conflict:
+    if release.kind is not ReleaseKind.ROLLBACK:
+        return Conflict(f"release {release.number} is {release.state}", hint="kitchen release list")
+    to = release.plan.restores
+    hint = f"kitchen release rollback --to {to} -e {release.environment}" if to else "kitchen release list"
+    return Conflict(f"release {release.number} is a rollback itself: name what was promoted", hint=hint)
+
+
 def _plan(services: DeliveryServices, repository: Repository, release: Release, after: int, commit: str) -> Restoration:
     """Plan the state as it was when release ``after`` and nothing later was in, with the files of a commit."""
     target = target_of(services, release)
+    refuse_publishing(services.control, target)  # what is half-way in is neither before nor after any release
     history = _history(services, target.name)
     arrivals, drops = _moves(services, history, after)
-    base = head_of(repository, target)
+    fetch(repository, [target.branch])
+    base = target_head_of(repository, target)
     assert target.branch is not None  # noqa: S101 - its head was read
     files = repository.changed_paths(base, commit)
     refuse_dirty(repository, target.branch, any_change=False, incoming=files)
@@ -154,6 +168,7 @@ def restore(
     services: DeliveryServices, repository: Repository, restoration: Restoration, *, why: str, say: Say
 ) -> Release:
     """Move tables and branch back (or forward) together and return the release that records it."""
+    services.sessions.administrator()  # whoever may not publish is told so, before anything is made
     target, plan = restoration.target, restoration.plan
     release = services.control.releases.add(
         ReleaseKind.ROLLBACK, services.environment.name, target.name, plan, by=services.person
@@ -169,9 +184,24 @@ def restore(
     try:
         perform(services.control, "rollback", target.name, arguments, steps, say)
     except BaseException as cause:
+        if not isinstance(cause, Incomplete):  # nothing is left of it, also where it never began: the kitchen is locked
+            with suppress(Conflict):
+                services.control.releases.move(
+                    release.number, ReleaseState.FAILED, expected=(ReleaseState.PLANNED, ReleaseState.FAILED)
+                )
         note_failure(services, release.number, cause)
         raise
     return services.control.releases.get(release.number) or release
+
+
+def preview_steps(services: DeliveryServices, repository: Repository, restoration: Restoration) -> tuple[str, ...]:
+    """Return, in words, the very steps that restoring takes."""
+    target, plan, now = restoration.target, restoration.plan, datetime.now(UTC)
+    release = Release(
+        0, ReleaseKind.ROLLBACK, target.environment, target.name, plan, ReleaseState.PLANNED, services.person, now
+    )
+    steps = restore_steps(services, repository, restoration, release, plan.head, say=lambda _: None)
+    return tuple(step.says for step in steps)
 
 
 def _commit(repository: Repository, plan: ReleasePlan, number: int, why: str) -> str:
@@ -216,14 +246,19 @@ def restore_steps(
     def swap() -> None:
         if not is_in():
             done = services.publisher.publish(publication, wait=WAIT, record=record)
-            say(f"  {len(done.exchanged)} tables in {done.seconds * 1000:.0f} ms")
+            say(f"  {counted(len(done.exchanged), 'table')} in {done.seconds * 1000:.0f} ms")
 
     def fail() -> None:
         if not is_in():
             releases.move(release.number, ReleaseState.FAILED, expected=(ReleaseState.PLANNED, ReleaseState.FAILED))
 
     def rehearse() -> None:
-        services.publisher.publish(publication, wait=WAIT, record=lambda _: None, rehearse=True)
+        try:
+            services.publisher.publish(publication, wait=WAIT, record=lambda _: None, rehearse=True)
+        except Refused as refused:  # no node builds what comes back: what stands there now is in its way
+            raise Refused(
+                refused.message, hint="mend the rows that came in since, or promote a commit that goes back instead"
+            ) from refused
 
     tables = ", ".join(plan.tables) or "no tables"
     return [

@@ -16,6 +16,7 @@ from kitchen.ports import Control, SecretStore
 # what kitchen itself keeps: it comes and goes with its server or its kitchen, never by hand
 SUPERUSER_PATH = "superuser"
 KITCHENS_PATH = "kitchens"
+PEOPLE_PATH = "people"
 
 
 class Services(Protocol):
@@ -73,7 +74,7 @@ def delete_secret(services: Services, kitchen: Kitchen | None, path: str) -> Non
 def _refuse_own(services: Services, path: str) -> None:
     parts = path.split("/")
     by_server = services.environment.is_embedded and path in (SUPERUSER_PATH, PROVISIONER_PATH)
-    if by_server or (parts[0] == KITCHENS_PATH and len(parts) <= 2):
+    if by_server or parts[0] == PEOPLE_PATH or (parts[0] == KITCHENS_PATH and len(parts) <= 2):
         raise Refused(
             f"the secret {path!r} is kitchen's own: what it opens would be lost",
             hint="kitchen secret set PATH KEY with another path",

@@ -14,6 +14,7 @@ from kitchen.engine.fingerprint import affected
 from kitchen.engine.plan import Plan, parameters_of, plan
 from kitchen.errors import InvalidInput, NotFound, Refused
 from kitchen.operations.run import Services, plan_recipe, typed
+from kitchen.operations.sharing import truth
 from kitchen.ports import Repository
 
 ReadRecipe = Callable[[Path, str], Recipe]
@@ -28,7 +29,7 @@ def affected_nodes(
     Raises Refused for a kitchen without parent.
     """
     parent = services.control.kitchens.get(kitchen.parent) if kitchen.parent else None
-    commit = repository.head(parent.branch) if parent is not None and parent.branch else None
+    commit = truth(repository, parent.branch) if parent is not None else None
     if parent is None or commit is None:
         raise Refused(
             f"kitchen {kitchen.name!r} has no parent to be compared with", hint="kitchen run without --affected"

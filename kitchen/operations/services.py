@@ -28,6 +28,11 @@ class EmbeddedServer(Protocol):
         """Return where clients without sockets connect."""
         ...
 
+    @property
+    def runs_as(self) -> str:
+        """Return the user of the operating system that it runs as."""
+        ...
+
 
 class Services(Protocol):
     """What stopping needs."""

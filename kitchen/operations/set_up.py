@@ -12,7 +12,8 @@ from kitchen.domain.environment import Chain, Environment
 from kitchen.errors import Conflict, NotFound
 from kitchen.operations.create import StandingServices, ensure_standing
 from kitchen.operations.services import EmbeddedServer
-from kitchen.ports import RefUpdate, Repository
+from kitchen.operations.sharing import fetch_if_there, truth
+from kitchen.ports import People, RefUpdate, Repository
 
 Say = Callable[[str], None]
 
@@ -28,6 +29,8 @@ class Services(StandingServices, Protocol):
     def embedded(self) -> EmbeddedServer | None: ...
     @property
     def state_dir(self) -> Path: ...
+    @property
+    def people(self) -> People: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ def bring_up(services: Services, chain: Chain, repository: Repository, *, say: S
     ensure_branch(repository, chain, environment, say=say)
     services.control.install()
     _patiently(lambda: ensure_standing(services, say=say))
+    if services.embedded is None:
+        services.people.open(environment, services.layout)
     login = services.sessions.administrator()
     embedded = services.embedded
     host, port = embedded.tcp if embedded is not None else (login.host, login.port)
@@ -79,17 +84,21 @@ def ensure_branch(repository: Repository, chain: Chain, environment: Environment
     """Make an environment's branch where it is missing: the remote's, else at its parent's head."""
     if repository.head(environment.branch) is not None:
         return
-    start = repository.resolve(f"refs/remotes/origin/{environment.branch}")
-    if start is None and environment.parent is not None:
-        start = repository.head(chain.get(environment.parent).branch)
+    above = chain.get(environment.parent).branch if environment.parent is not None else None
+    fetch_if_there(repository, [environment.branch, above], say)
+    start = truth(repository, environment.branch) or truth(repository, above)
     if start is None:
         raise NotFound(
             f"environment {environment.name!r} stands on branch {environment.branch!r}, which has no commit yet",
             hint="git add -A && git commit" if environment.parent is None else f"kitchen up {environment.parent}",
         )
     say(f"making branch {environment.branch} at {start[:12]}")
-    try:
-        repository.update_refs([RefUpdate(f"refs/heads/{environment.branch}", start, None)], reason="kitchen up")
-    except Conflict:
-        if repository.head(environment.branch) is None:  # else another command made it in this moment
-            raise
+
+    def make() -> None:
+        try:
+            repository.update_refs([RefUpdate(f"refs/heads/{environment.branch}", start, None)], reason="kitchen up")
+        except Conflict:
+            if repository.head(environment.branch) is None:  # else another command made it in this moment
+                raise
+
+    _patiently(make)  # the git process of a command that was killed may hold the branch a moment longer

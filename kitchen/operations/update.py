@@ -9,11 +9,14 @@ from typing import Protocol
 from kitchen.domain.journal import Operation
 from kitchen.domain.kitchen import Kind, Kitchen, State
 from kitchen.domain.layout import Layer
+from kitchen.domain.words import counted
 from kitchen.errors import Conflict, InvalidInput, NotFound
-from kitchen.operations.delivery import head_of, refuse_dirty
+from kitchen.operations.delivery import refuse_dirty, shared_head_of
 from kitchen.operations.journalled import perform
 from kitchen.operations.rebind import rebind_views
-from kitchen.ports import Control, RefUpdate, Repository, Sessions, Tables, Workspaces
+from kitchen.operations.sharing import fetch_if_there, has_moved, push_if_there, push_moved
+from kitchen.operations.unfinished import refuse_halted
+from kitchen.ports import Control, RefUpdate, Repository, Session, Sessions, Tables, Workspaces
 from kitchen.saga import Step
 
 Say = Callable[[str], None]
@@ -30,6 +33,7 @@ class UpdateServices(Protocol):
     def tables(self) -> Tables: ...
     @property
     def workspaces(self) -> Workspaces: ...
+    def binder(self, kitchen: Kitchen, *, application: str) -> Session: ...
     def layer(self, kitchen: Kitchen) -> Layer: ...
 
 
@@ -44,15 +48,19 @@ class Update:
     files: tuple[str, ...]
     commits: int
     pantry: int | None  # None: it stays on the one that it has
+    pushes: bool = False
+    pushed_from: str | None = None  # where the branch stood in the remote before
 
     @property
     def is_nothing(self) -> bool:
         """Say whether the kitchen has everything already."""
-        return self.old == self.new and self.pantry is None
+        return self.old == self.new and self.pantry is None and not self.pushes
 
 
-def plan_update(services: UpdateServices, repository: Repository, kitchen: Kitchen, *, data: bool) -> Update:
-    """Return what updating would do; nothing moves.
+def plan_update(
+    services: UpdateServices, repository: Repository, kitchen: Kitchen, *, data: bool, say: Say = lambda _: None
+) -> Update:
+    """Return what updating would do; nothing moves. A remote that does not answer is said.
 
     Raises Conflict for uncommitted changes and, naming the paths, where the branches do not merge.
     """
@@ -60,16 +68,47 @@ def plan_update(services: UpdateServices, repository: Repository, kitchen: Kitch
         raise InvalidInput(f"{kitchen.name!r} is a {kitchen.kind} kitchen and has no parent to update from")
     if kitchen.state is not State.READY:
         raise Conflict(f"kitchen {kitchen.name!r} is {kitchen.state}", hint="kitchen recover")
-    parent = services.control.kitchens.get(kitchen.parent or "")
-    if parent is None:
-        raise NotFound(f"the parent {kitchen.parent!r} of kitchen {kitchen.name!r} is not there", hint="kitchen tree")
-    branch, old, above = str(kitchen.branch), head_of(repository, kitchen), head_of(repository, parent)
-    new = _merged(repository, kitchen, parent, old, above)
+    parent, branch = parent_of(services, kitchen), str(kitchen.branch)
+    refuse_halted(repository, branch)
+    asked = fetch_if_there(repository, (branch, parent.branch), say)
+    old, above = repository.head(branch), shared_head_of(repository, parent)
+    if old is None:
+        raise NotFound(f"the branch {branch!r} is not on this machine", hint=f"kitchen enter {kitchen.name}")
+    there = repository.remote.seen(branch) if repository.remote is not None else None
+    both = _with_theirs(repository, kitchen, old, there)
+    new = _merged(repository, kitchen, parent, both, above)
     files = repository.changed_paths(old, new) if new != old else ()
     if new != old:
         refuse_dirty(repository, branch, any_change=False, incoming=files)
     pantry = _newer_pantry(services, kitchen) if data else None
-    return Update(kitchen, branch, old, new, files, repository.ahead_behind(above, old)[0], pantry)
+    commits = repository.ahead_behind(above, old)[0]
+    return Update(kitchen, branch, old, new, files, commits, pantry, asked and there != new, there)
+
+
+def parent_of(services: UpdateServices, kitchen: Kitchen) -> Kitchen:
+    """Return the kitchen that one is layered over; raises NotFound."""
+    found = services.control.kitchens.get(kitchen.parent or "")
+    if found is None:
+        raise NotFound(f"the parent {kitchen.parent!r} of kitchen {kitchen.name!r} is not there", hint="kitchen tree")
+    return found
+
+
+def _with_theirs(repository: Repository, kitchen: Kitchen, old: str, there: str | None) -> str:
+    """Return the commit that has what others pushed to the kitchen's branch, too; no ref has moved."""
+    remote = repository.remote
+    if there is None or remote is None:
+        return old
+    merged = repository.preview_merge(old, there)
+    if merged.is_up_to_date or merged.base == old:
+        return old if merged.is_up_to_date else there
+    name = f"{remote.name}/{kitchen.branch}"
+    if merged.tree is None:
+        raise Conflict(
+            f"{kitchen.name} here and in {remote.name} changed the same lines of {', '.join(merged.conflicts)}; "
+            "your files are as they were",
+            hint=f"git merge {name} in its worktree, mend the files, then git commit -a",
+        )
+    return repository.commit_tree(merged.tree, [old, there], f"Merge {name}\n")
 
 
 def _merged(repository: Repository, kitchen: Kitchen, parent: Kitchen, old: str, above: str) -> str:
@@ -80,14 +119,17 @@ def _merged(repository: Repository, kitchen: Kitchen, parent: Kitchen, old: str,
     if merged.base == old:
         return above
     if merged.tree is None:
-        folder = next((path for path, name in repository.worktrees().items() if name == kitchen.branch), None)
-        where = f"git -C {folder} " if folder is not None else "git "
         raise Conflict(
             f"{kitchen.name} and {parent.name} changed the same lines of {', '.join(merged.conflicts)}; "
             "your files are as they were",
-            hint=f"{where}merge {parent.branch}, mend the files, then {where}commit -a",
+            hint=f"kitchen resolve {kitchen.name}, which puts both versions into the files",
         )
-    return repository.commit_tree(merged.tree, [old, above], f"Merge {parent.branch} into {kitchen.branch}\n")
+    return repository.commit_tree(merged.tree, [old, above], message(kitchen, parent))
+
+
+def message(kitchen: Kitchen, parent: Kitchen) -> str:
+    """Return what the merge commit of an update says."""
+    return f"Merge {parent.branch} into {kitchen.branch}\n"
 
 
 def _newer_pantry(services: UpdateServices, kitchen: Kitchen) -> int | None:
@@ -101,7 +143,7 @@ def update(services: UpdateServices, repository: Repository, planned: Update, *,
     """Move the branch, its files and, where wanted, the layer."""
     arguments: dict[str, object] = {
         "kitchen": planned.kitchen.name, "branch": planned.branch, "old": planned.old, "new": planned.new,
-        "pantry": planned.pantry,
+        "pantry": planned.pantry, "pushes": planned.pushes, "pushed_from": planned.pushed_from,
     }  # fmt: skip
     steps = update_steps(services, repository, planned, say)
     perform(services.control, "update", planned.kitchen.name, arguments, steps, say)
@@ -116,7 +158,24 @@ def update_steps(
         steps = [_branch_step(repository, planned), _files_step(repository, planned)]
     if planned.pantry is not None:
         steps += [_record_step(services, planned, pivot=not steps), _layer_step(services, planned)]
-    return [*steps, _views_step(services, planned, say)] if steps else []
+    if steps:
+        steps.append(_views_step(services, planned, say))
+    if planned.pantry is not None:
+        steps.append(_close_step(services, planned))
+    return [*steps, _push_step(repository, planned, say)] if planned.pushes else steps
+
+
+def _push_step(repository: Repository, planned: Update, say: Say) -> Step:
+    """Others see the kitchen's branch as it is; one that cannot be pushed now is by the next update, or the merge."""
+
+    def do() -> None:
+        push_if_there(lambda: push_moved(repository, planned.branch, planned.new, planned.pushed_from), say)
+
+    where = repository.remote.name if repository.remote is not None else "the remote"
+    return Step(
+        "push branch", f"pushing branch {planned.branch} to {where}",
+        do=do, look=lambda: has_moved(repository, planned.branch, planned.new),
+    )  # fmt: skip
 
 
 def _branch_step(repository: Repository, planned: Update) -> Step:
@@ -139,7 +198,7 @@ def _files_step(repository: Repository, planned: Update) -> Step:
             if branch == planned.branch and path.is_dir():
                 repository.follow(path, planned.old, planned.new)
 
-    return Step("files", f"bringing {len(planned.files)} files along", do=do, look=lambda: False)
+    return Step("files", f"bringing {counted(len(planned.files), 'file')} along", do=do, look=lambda: False)
 
 
 def _moved(services: UpdateServices, planned: Update) -> Kitchen:
@@ -164,9 +223,18 @@ def _record_step(services: UpdateServices, planned: Update, *, pivot: bool) -> S
 
 def _layer_step(services: UpdateServices, planned: Update) -> Step:
     def do() -> None:
+        services.workspaces.rebind(services.layer(_moved(services, planned)), closes=False)
+
+    return Step("layer", f"opening pantry v{planned.pantry}", do=do, look=lambda: False)
+
+
+def _close_step(services: UpdateServices, planned: Update) -> Step:
+    """Last: whoever binds views as the kitchen itself must still see what they stood on."""
+
+    def do() -> None:
         services.workspaces.rebind(services.layer(_moved(services, planned)))
 
-    return Step("layer", f"opening pantry v{planned.pantry} and closing the older one", do=do, look=lambda: False)
+    return Step("close", "closing the older one", do=do, look=lambda: False)
 
 
 def _views_step(services: UpdateServices, planned: Update, say: Say) -> Step:
@@ -188,5 +256,9 @@ def rebuild(services: UpdateServices, repository: Repository, operation: Operati
         raise NotFound(f"kitchen {kept['kitchen']!r} is gone", hint="kitchen list")
     old, new, pantry = str(kept["old"]), str(kept["new"]), kept["pantry"]
     files = repository.changed_paths(old, new) if old != new else ()
-    planned = Update(found, str(kept["branch"]), old, new, files, 0, pantry if isinstance(pantry, int) else None)
+    before = kept.get("pushed_from")
+    planned = Update(
+        found, str(kept["branch"]), old, new, files, 0, pantry if isinstance(pantry, int) else None,
+        bool(kept.get("pushes")), before if isinstance(before, str) else None,
+    )  # fmt: skip
     return update_steps(services, repository, planned)

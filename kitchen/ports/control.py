@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
-from kitchen.domain.journal import Operation, OperationState, StepState
-from kitchen.domain.kitchen import Kitchen, State
-from kitchen.domain.release import Release, ReleaseKind, ReleasePlan, ReleaseState
-from kitchen.domain.run import NodeRun, Run, RunState, TestResult
-from kitchen.ports.publishing import Exchanged
+if TYPE_CHECKING:
+    from kitchen.domain.journal import Operation, OperationState, StepState
+    from kitchen.domain.kitchen import Kitchen, State
+    from kitchen.domain.release import Release, ReleaseKind, ReleasePlan, ReleaseState
+    from kitchen.domain.run import NodeRun, Run, RunState, TestResult
+    from kitchen.ports.publishing import Exchanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,14 @@ class KitchenRecords(Protocol):
 
     def all(self) -> tuple[Kitchen, ...]:
         """Return every kitchen, by name."""
+        ...
+
+    def has_login(self, login: str) -> bool:
+        """Say whether a login of one person into a kitchen is still there."""
+        ...
+
+    def sizes(self, schemas: Sequence[str]) -> Mapping[str, tuple[int, int]]:
+        """Return how many tables and bytes are in each of the schemas that are there."""
         ...
 
     def save(self, kitchen: Kitchen, *, expected: State) -> None:
@@ -89,6 +98,10 @@ class Locks(Protocol):
         """Hold a named lock for the block; Conflict, naming the holder, where it is taken."""
         ...
 
+    def held(self) -> frozenset[str]:
+        """Return the names that live processes hold; nothing is taken to find out."""
+        ...
+
 
 class Audit(Protocol):
     """Append-only, hash-chained."""
@@ -105,8 +118,15 @@ class Audit(Protocol):
         """Return the newest entries first."""
         ...
 
-    def verify(self) -> tuple[int, str | None]:
-        """Return how many entries were checked and what is wrong with the first bad one, if any."""
+    def verify(self, seen: str | None = None) -> tuple[int, str | None]:
+        """Return how many entries were checked and what is wrong with the first bad one, if any.
+
+        ``seen`` is what ``head`` once said: who owns the records can write them anew, but not what others remember.
+        """
+        ...
+
+    def head(self) -> str:
+        """Return, in one line, where the chain ends now."""
         ...
 
 
@@ -135,6 +155,10 @@ class RunRecords(Protocol):
 
     def all(self, *, kitchen: str | None = None, limit: int = 50) -> tuple[Run, ...]:
         """Return runs without their nodes and tests, newest first."""
+        ...
+
+    def latest(self, kitchens: Sequence[str]) -> Mapping[str, Run]:
+        """Return the last run of each of the kitchens, without nodes and tests."""
         ...
 
     def measured(self, recipe: str, node: str, test: str, *, kitchens: Sequence[str], limit: int) -> tuple[str, ...]:
@@ -192,6 +216,38 @@ class PantryRecords(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ScheduleRecord:
+    """What a schedule did last."""
+
+    name: str
+    due_at: datetime  # the due time that was answered last
+    started_at: datetime | None
+    finished_at: datetime | None
+    outcome: str  # seen | running | done | failed | interrupted
+    said: str
+
+
+class ScheduleRecords(Protocol):
+    """Due times and outcomes of one environment's schedules; who changes one holds its lock."""
+
+    def get(self, name: str) -> ScheduleRecord | None:
+        """Return what a schedule did last, or None."""
+        ...
+
+    def see(self, name: str, due_at: datetime) -> None:
+        """Record the due time from which on a new schedule counts."""
+        ...
+
+    def begin(self, name: str, due_at: datetime) -> None:
+        """Record that the answer to a due time has begun."""
+        ...
+
+    def end(self, name: str, outcome: str, said: str) -> None:
+        """Record how it ended."""
+        ...
+
+
 class ReleaseRecords(Protocol):
     """What was published into the kitchens of one environment; numbers are unique in it."""
 
@@ -246,6 +302,8 @@ class Control(Protocol):
     def pantries(self) -> PantryRecords: ...
     @property
     def releases(self) -> ReleaseRecords: ...
+    @property
+    def schedules(self) -> ScheduleRecords: ...
 
     def install(self) -> None:
         """Make or upgrade the control schema; raises Refused where a newer kitchen made it."""

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from kitchen.domain.catalogue import Catalogue, Evidences
 from kitchen.domain.layout import TableName
 from kitchen.domain.secret import Secret
+from kitchen.ports.moment import ChosenRows, Moment
 from kitchen.ports.warehouse import Row
 
 
@@ -24,9 +25,19 @@ class CopyJob:
     columns: tuple[str, ...]
     settings: tuple[Secret, ...]
     weight: int  # about how much it is, for the order
+    chosen: tuple[ChosenRows, ...] = ()  # whose places the SELECT names, in this order
+    part: TableName | None = None  # the one partition that it reads
+    is_ours: bool = True  # no expression of the policy is in it, which only a read-only session may run
+
+    def statement(self) -> str:
+        """Return the SELECT as it is sent: unpacked only when its turn comes."""
+        text = self.select
+        for rows in self.chosen:
+            text = rows.put_into(text)
+        return text
 
 
-class Snapshot(Protocol):
+class Snapshot(Moment, Protocol):
     """One read-only moment of a source; ends with the block that it was opened for."""
 
     @property
@@ -38,16 +49,8 @@ class Snapshot(Protocol):
     @property
     def server(self) -> str: ...
 
-    def catalogue(self) -> Catalogue:
-        """Return the tables with their columns and keys; raises NotFound or NotPermitted."""
-        ...
-
     def evidence(self, catalogue: Catalogue, tables: Collection[TableName] | None = None) -> Evidences:
         """Return what samples of columns look like: counts only."""
-        ...
-
-    def query(self, statement: str, settings: Sequence[Secret] = ()) -> list[Row]:
-        """Return the rows of a statement at this moment, in a session that starts with the settings."""
         ...
 
     def refuse_changes(self) -> None:
@@ -66,8 +69,13 @@ class Source(Protocol):
 class PantryStore(Protocol):
     """Schemas and the reader role of pantry versions, on the server that receives them."""
 
-    def make(self, version: int, snapshot: Any) -> tuple[Any, tuple[str, ...]]:
-        """Make role, types and bare tables; return the source's structure and, in words, what is left out."""
+    def make(
+        self, version: int, snapshot: Any, dropped: Mapping[TableName, Collection[str]] | None = None
+    ) -> tuple[Any, tuple[str, ...]]:
+        """Make role, types and bare tables without some columns, and what is made of these.
+
+        Return the source's structure and, in words, what is left out.
+        """
         ...
 
     def copy(

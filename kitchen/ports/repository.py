@@ -33,8 +33,54 @@ class MergePreview:
         return self.base == self.source
 
 
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is in a worktree and in no commit."""
+
+    paths: tuple[str, ...]  # changed or untracked, not ignored
+    unresolved: tuple[str, ...]  # of those: two sides changed them, and nobody has decided
+    halted: str | None  # what git is in the middle of: merge, rebase, cherry-pick, revert
+
+
+class Remote(Protocol):
+    """The repository that a project's clones share. Raises Unavailable or NotPermitted where it cannot be asked."""
+
+    @property
+    def name(self) -> str:
+        """Return what this clone calls it."""
+        ...
+
+    def seen(self, branch: str) -> str | None:
+        """Return the commit of a branch as it was last seen there, or None; asks nobody."""
+        ...
+
+    def heads(self, branches: Sequence[str]) -> Mapping[str, str]:
+        """Return the commits of those branches that the remote has now."""
+        ...
+
+    def fetch(self, branches: Sequence[str]) -> Mapping[str, str]:
+        """Bring the commits of branches here; returns where they stand. What the remote has no more is forgotten."""
+        ...
+
+    def push(self, update: RefUpdate) -> None:
+        """Move a branch there, from exactly its old value.
+
+        Raises Conflict where it stands elsewhere and Refused where the other side does not let it be moved.
+        """
+        ...
+
+    def push_tag(self, name: str) -> None:
+        """Bring a tag there; the same tag there is success, another is Conflict."""
+        ...
+
+
 class Repository(Protocol):
     """One git project. Commit ids are full hashes; branches are short names; refs are full names."""
+
+    @property
+    def remote(self) -> Remote | None:
+        """Return the repository that this clone shares its branches by, or None where there is none."""
+        ...
 
     @property
     def root(self) -> Path:
@@ -48,6 +94,10 @@ class Repository(Protocol):
 
     def head(self, branch: str) -> str | None:
         """Return the commit of a local branch, or None."""
+        ...
+
+    def heads(self, branches: Sequence[str]) -> Mapping[str, str]:
+        """Return the commits of those local branches that are there."""
         ...
 
     def resolve(self, revision: str) -> str | None:
@@ -82,6 +132,10 @@ class Repository(Protocol):
         """Return the tree of a commit."""
         ...
 
+    def brings_nothing(self, target: str, source: str) -> bool:
+        """Say whether the target has what source changed under other commits: squashed, rebased or picked."""
+        ...
+
     def changed_paths(self, base: str, commit: str) -> tuple[str, ...]:
         """Return the paths that differ between two commits."""
         ...
@@ -114,8 +168,28 @@ class Repository(Protocol):
         """Remove a worktree and what git knows of it, whatever is in it; absent is success."""
         ...
 
+    def detached(self, worktree: Path) -> str | None:
+        """Return the commit that a worktree is on where it is on no branch, else None."""
+        ...
+
     def changes(self, worktree: Path) -> tuple[str, ...]:
         """Return changed and untracked (not ignored) paths of a worktree."""
+        ...
+
+    def working(self, worktree: Path) -> Changes:
+        """Return what is in a worktree and in no commit, and what git is in the middle of there."""
+        ...
+
+    def start_merge(self, worktree: Path, commit: str) -> None:
+        """Merge a commit into a clean worktree's branch, leaving conflicts in the files and the commit to be made."""
+        ...
+
+    def commit_merge(self, worktree: Path, message: str) -> str:
+        """Commit a merge whose files are all resolved and return the commit."""
+        ...
+
+    def abort_merge(self, worktree: Path) -> None:
+        """Put a worktree back to what it was before a merge was begun in it."""
         ...
 
     def follow(self, worktree: Path, old: str, new: str) -> None:

@@ -26,6 +26,14 @@ class SecretStore(Protocol):
         ...
 
 
+class PolicyStore(Protocol):
+    """Policies of a vault, which say who may read which secret."""
+
+    def put_policy(self, name: str, hcl: str) -> None:
+        """Write a policy; raises NotPermitted where this login may not."""
+        ...
+
+
 class ObjectStore(Protocol):
     """Files by key. Keys are relative, ``/`` separated, without ``..``; anything else is InvalidInput."""
 

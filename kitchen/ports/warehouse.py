@@ -13,6 +13,7 @@ from kitchen.domain.installation import Installation
 from kitchen.domain.kitchen import Kitchen
 from kitchen.domain.layout import Layer, TableName
 from kitchen.domain.secret import Secret
+from kitchen.ports.moment import ChosenRows, Moment
 
 Row = tuple[Any, ...]
 
@@ -63,6 +64,14 @@ class Sessions(Protocol):
         """Connect; raises Unavailable (no answer) or NotPermitted (login refused)."""
         ...
 
+    def as_administrator(self, *, application: str = "kitchen") -> Session:
+        """Connect as the provisioner, safe from names and policies of kitchens."""
+        ...
+
+    def recorder(self) -> Credentials:
+        """Return the login that reads and writes records: a person's own, else the provisioner's."""
+        ...
+
     def administrator(self) -> Credentials:
         """Return the provisioner's credentials; raises NotPermitted for whoever may not read them."""
         ...
@@ -85,6 +94,14 @@ class Workspaces(Protocol):
         """Make roles and schemas of a kitchen in one transaction and return its login; its own is success."""
         ...
 
+    def login(self, kitchen: Kitchen, password: Secret) -> Credentials:
+        """Return the login that ``create`` will make; nothing is made."""
+        ...
+
+    def lease(self, kitchen: Kitchen, suffix: str, password: Secret) -> Credentials:
+        """Make a login of one person's clone into a kitchen, or give it this password; raises NotPermitted."""
+        ...
+
     def exists(self, kitchen: Kitchen) -> bool:
         """Say whether the kitchen's login role is there and bears its mark."""
         ...
@@ -93,16 +110,18 @@ class Workspaces(Protocol):
         """Return every workspace of this database that bears a kitchen's mark, by name."""
         ...
 
-    def sizes(self, schemas: Sequence[str]) -> Mapping[str, tuple[int, int]]:
-        """Return how many tables and bytes are in each of the schemas that are there."""
-        ...
-
-    def rebind(self, layer: Layer) -> None:
-        """Open the layer's parents and pantry to a kitchen, close others, and set its search path anew."""
+    def rebind(self, layer: Layer, *, closes: bool = True) -> None:
+        """Open the layer's parents and pantry to a kitchen, close others (later, where its views still read those), and
+        set its search path anew.
+        """
         ...
 
     def open_production(self, layer: Layer) -> None:
         """Let the top's standing kitchen, and its candidates, read what other roles made in production's schemas."""
+        ...
+
+    def seal(self, kitchen: Kitchen) -> None:
+        """Close a kitchen's login and end its sessions: what is in it stays as it is. Absent is success."""
         ...
 
     def drop(self, kitchen: Kitchen, schemas: Sequence[str]) -> None:
@@ -143,6 +162,14 @@ class Tables(Protocol):
         """Return the relations in the kitchen's own schemas."""
         ...
 
+    def hiding(self, session: Session, layer: Layer) -> tuple[Relation, ...]:
+        """Return the kitchen's own tables that are empty and hide one below that is not."""
+        ...
+
+    def below(self, credentials: Credentials, layer: Layer) -> AbstractContextManager[Moment]:
+        """Hold one moment of the layers below the kitchen for the block, with that kitchen's own rights."""
+        ...
+
     def rebind(self, session: Session, layer: Layer) -> tuple[str, ...]:
         """Bind the kitchen's own views and functions to what its layer holds now; return what could not be, in words.
 
@@ -150,9 +177,13 @@ class Tables(Protocol):
         """
         ...
 
-    def hydrate(self, session: Session, layer: Layer, table: TableName, *, with_rows: bool = True) -> Hydrated | None:
+    def hydrate(
+        self, session: Session, layer: Layer, table: TableName, *, with_rows: bool = True,
+        chosen: Mapping[TableName, tuple[ChosenRows, ...]] | None = None,
+    ) -> Hydrated | None:  # fmt: skip
         """Copy the first hit of a logical table into the kitchen, faithfully; None where it is the kitchen's already.
 
-        Runs in one transaction. Raises NotFound where nobody in the layer has the table.
+        Only the ``chosen`` rows of the physical tables named there. Runs in one transaction. Raises NotFound where
+        nobody in the layer has the table, Conflict where chosen rows have changed since.
         """
         ...

@@ -36,6 +36,7 @@ def test_the_two_commands_exist() -> None:
 
 def test_a_newcomer_can_type_the_rest(demo: Demo) -> None:
     clone = demo.root.parent
+    subprocess.run(["git", "init", "-q", clone], check=True)  # it is one: no project may be made inside it
     shim = clone / ".venv" / "bin" / "kitchen"
     shim.parent.mkdir(parents=True)
     shim.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m kitchen "$@"\n')

@@ -111,7 +111,7 @@ def test_branches_that_conflict_are_left_alone_and_the_way_out_is_told(bench: Be
     for command in ("merge", "update"):
         refused = bench.project.kitchen(command, worktree.name, "--yes", expect=4)
         assert "recipes/report/totals.sql" in refused.stderr
-    assert f"git -C {worktree} merge dev" in refused.stderr
+    assert f"kitchen resolve {worktree.name}" in refused.stderr
     assert bench.traces() == before
     assert bench.project.git("-C", str(worktree), "status", "--porcelain") == ""
 
@@ -257,6 +257,10 @@ def test_promotion_is_planned_approved_applied_rolled_back_and_brought_in_again(
     assert _most(bench, "production") == was
     assert "sum(amount) * 10" not in (bench.project.root / "recipes/report/totals.sql").read_text()
     assert bench.project.git("rev-parse", f"{back['commit']}^1") == applied["commit"], "history goes forward"
+    listed = bench.project.kitchen("release", "list", "-e", "production").stdout.splitlines()
+    assert "rollback\tproduction\treleased\tbefore the first release" in listed[1] or "as kept" in listed[1]
+    refused = bench.project.kitchen("release", "rollback", "--to", str(back["number"]), "--yes", expect=4).stderr
+    assert "is a rollback itself" in refused
     assert said(bench, "release", "show", number)["state"] == "rolled back"
     bench.project.kitchen("release", "rollback", number, "--yes", expect=4)
     assert said(bench, "release", "apply", number, "--yes")["state"] == "released"
@@ -272,6 +276,8 @@ def test_what_was_rolled_back_comes_in_again_with_what_mends_it(bench: Bench, wo
     number = str(said(bench, "promote", "production", "--yes")["release"]["number"])
     bench.project.kitchen("release", "rollback", "--yes")
     assert psql(bench, "production", "SELECT count(*) FROM best") != "8"
+    for words in (("promote", "production", "--yes"), ("release", "plan", "production")):
+        assert f"release {number} was rolled back" in bench.project.kitchen(*words).stderr
     (worktree / "MENDED").write_text("yes\n")
     commit(bench, worktree)
     bench.project.kitchen("merge", worktree.name, "--yes")

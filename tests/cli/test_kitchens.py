@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -62,7 +63,17 @@ def test_create_prints_the_folder_and_makes_everything(shop: Project) -> None:
     assert (shown["kitchen"]["ticket"], shown["kitchen"]["staff"]) == ("ABC-1", ["bob"])
     assert shown["search_path"] == ["profit", "dev"]
     assert shown["status"]["next"] == "kitchen enter profit"
-    assert set(shown) == {"status", "kitchen", "search_path", "schemas", "roles", "secret", "storage", "tables"}
+    assert set(shown) == {
+        "status",
+        "kitchen",
+        "search_path",
+        "schemas",
+        "roles",
+        "secret",
+        "storage",
+        "tables",
+        "hiding",
+    }
 
 
 def test_a_dry_run_names_the_steps_and_changes_nothing(bench: Bench, shop: Project) -> None:
@@ -258,6 +269,43 @@ def test_delete_refuses_to_lose_work(bench: Bench, shop: Project) -> None:
     shop.git("branch", "-D", "profit")
 
 
+def test_delete_sees_commits_that_are_on_no_branch(shop: Project) -> None:
+    shop.kitchen("create", "profit")
+    worktree = _worktree(shop, "profit")
+    shop.git("-C", str(worktree), "checkout", "--quiet", "--detach")
+    shop.kitchen("delete", "profit", "--dry-run")  # where everything is on a branch nothing is lost
+    (worktree / "new.txt").write_text("work")
+    shop.git("-C", str(worktree), "add", "--all")
+    shop.git("-C", str(worktree), "commit", "--quiet", "-m", "work")
+    commit = shop.git("-C", str(worktree), "rev-parse", "HEAD")
+    refused = shop.kitchen("delete", "profit", "--yes", expect=5).stderr
+    assert f"commit {commit[:12]} of its worktree, which is on no branch" in refused
+    assert worktree.exists()
+
+
+def test_work_that_was_done_while_delete_asked_is_not_lost(shop: Project) -> None:
+    shop.kitchen("create", "profit")
+    file = _worktree(shop, "profit") / "new.txt"
+    keyboard, terminal = os.openpty()
+    command = [sys.executable, "-m", "kitchen", "delete", "profit"]
+    asking = subprocess.Popen(
+        command, cwd=shop.root, env=shop.environ, stdin=terminal, stderr=subprocess.PIPE, text=True
+    )  # fmt: skip
+    os.close(terminal)
+    assert asking.stderr is not None
+    said = ""
+    while "Delete kitchen profit" not in said and asking.poll() is None:
+        said += asking.stderr.read(1)
+    file.write_text("work")
+    os.write(keyboard, b"y\n")
+    said += asking.stderr.read()
+    os.close(keyboard)
+    assert asking.wait(60) == 5, said
+    assert "would lose uncommitted changes (new.txt)" in said
+    assert file.read_text() == "work"
+    assert "ready" in shop.kitchen("status", "profit").stdout
+
+
 def test_merged_work_is_not_lost_work(shop: Project) -> None:
     shop.kitchen("create", "profit")
     inside = Project(_worktree(shop, "profit"), shop.home)
@@ -276,7 +324,7 @@ def test_what_is_not_deleted(shop: Project) -> None:
     shop.kitchen("create", "child", "--parent", "parent")
     assert "child" in shop.kitchen("delete", "parent", "--force", "--yes", expect=4).stderr
     assert "standing" in shop.kitchen("delete", "dev", "--force", "--yes", expect=5).stderr
-    assert "--yes" in shop.kitchen("delete", "child", expect=5).stderr, "nobody can answer here"
+    assert "--yes" in shop.kitchen("delete", "child", expect=2).stderr, "nobody can answer here"
     shop.kitchen("delete", "child", "--yes")
     shop.kitchen("delete", "parent", "--yes")
 
@@ -315,9 +363,11 @@ def test_a_child_reads_its_parent_and_an_isolated_one_does_not(shop: Project) ->
     shop.kitchen("enter", "child", *ask, "UPDATE t SET five = 6", expect=1)
     shop.kitchen("enter", "alone", *ask, "SELECT five FROM parent.t", expect=1)
     tree = shop.kitchen("tree").stdout.splitlines()
-    assert [line for line in tree if line.strip().startswith(("parent", "child", "alone"))] == [
+    mine = [line for line in tree if line.strip().startswith(("parent", "child", "alone"))]
+    assert [line[: line.index("-0") + 2] for line in mine] == [
         "   parent  +0 -0", "      alone  +0 -0", "      child  +0 -0",
     ]  # fmt: skip
+    assert "1 table, 8.0 kB  ann@example.com" in mine[0]
 
 
 def test_quotas_and_ttl(bench: Bench, shop: Project) -> None:
@@ -366,18 +416,53 @@ def test_the_audit_tells_who_did_what(shop: Project) -> None:
         ("outcome", "create", "profit", "ann@example.com"),
         ("intent", "create", "profit", "ann@example.com"),
     ]
-    assert "is whole" in shop.kitchen("audit", "verify").stderr
+    whole = shop.kitchen("audit", "verify").stderr
+    assert "the audit of dev is whole" in whole
+    assert "the audit of production is whole" in whole
     assert "nothing to recover" in shop.kitchen("recover").stderr
 
 
-def test_a_shell_greets_and_is_left_with_its_status(shop: Project) -> None:
-    shop.environ["SHELL"] = "/bin/bash"
+_STARTS = {  # where a person's own settings stand, which may lead elsewhere
+    "bash": (".bashrc", 'export PGHOST=elsewhere PGSERVICE=other; PS1="mine> "\n'),
+    "zsh": (".zshrc", 'export PGHOST=elsewhere PGSERVICE=other; PROMPT="mine> "\n'),
+    "fish": (".config/fish/config.fish", "set -gx PGHOST elsewhere; set -gx PGSERVICE other\n"),
+    "sh": (".shrc", 'export PGHOST=elsewhere PGSERVICE=other; PS1="mine> "\n'),
+}
+
+
+@pytest.mark.parametrize("shell", [name for name in _STARTS if shutil.which(name)])
+def test_a_shell_knows_where_it_is(shop: Project, tmp_path: Path, shell: str) -> None:
+    file, text = _STARTS[shell]
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).write_text(text)
+    told = {"SHELL": str(shutil.which(shell)), "HOME": str(tmp_path), "ENV": str(tmp_path / ".shrc"), "TERM": "dumb"}
+    before = dict(shop.environ)
+    shop.environ.update(told)
     try:
-        inside = shop.kitchen("enter", "dev", typed='psql -X -A -t -c "SELECT 3 * 3"; exit 3\n', expect=3)
+        inside = shop.kitchen(
+            "enter", "dev", typed='psql -X -A -t -c "SELECT 3 * 3, current_user"\npsql --version\nexit 3\n', expect=3
+        )
+    finally:
+        shop.environ.clear()
+        shop.environ.update(before)
+    assert "9|kitchen__dev__dev__owner" in inside.stdout
+    assert "(PostgreSQL) 18" in inside.stdout, "the clients are the server's own"
+    assert "kitchen dev in dev, branch dev" in inside.stderr
+    if shell != "fish":  # it shows a prompt to terminals only
+        assert "(dev) " in inside.stderr
+
+
+def test_the_greeting_says_what_the_layers_are(shop: Project) -> None:
+    shop.kitchen("create", "profit")
+    shop.kitchen("create", "loss", "--parent", "profit")
+    shop.environ["SHELL"] = "/usr/sbin/nologin"
+    try:
+        greeted = shop.kitchen("enter", "loss", typed="exit\n").stderr
     finally:
         del shop.environ["SHELL"]
-    assert inside.stdout.strip() == "9"
-    assert "kitchen dev in dev, branch dev" in inside.stderr
+    assert "your own tables (loss), then what profit has, then what dev has" in greeted
+    assert "kitchen hydrate TABLE" in greeted
+    assert "(dev/loss) " in greeted
 
 
 def test_no_password_is_in_any_argument(shop: Project) -> None:
@@ -468,6 +553,6 @@ def test_a_copy_of_everything_is_ones_own(shop: Project) -> None:
         shop.kitchen("enter", "copied", "--", "psql", "-X", "-q", "-c", "UPDATE t SET five = 6")
         shop.kitchen("enter", "parent", "--", "psql", "-X", "-q", "-c", "UPDATE t SET five = 7")
         assert shop.kitchen("enter", "copied", "--", "psql", "-X", "-A", "-t", "-c", "TABLE t").stdout.strip() == "6"
-        assert "not there yet" in shop.kitchen("create", "some", "--data", "sample:10%", expect=2).stderr
+        assert "is no share" in shop.kitchen("create", "some", "--data", "sample:ten", expect=2).stderr
     finally:
         shop.kitchen("delete", "copied", "--yes")

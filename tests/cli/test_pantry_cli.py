@@ -51,6 +51,16 @@ def test_scan_check_refresh_list_show_verify(people: Project) -> None:
     assert shown["key_id"] == made["key_id"]
     assert shown["policy"]["file"] == "environments/masking.yaml"
     assert json.loads(people.kitchen("pantry", "verify", "--json").stdout)["passed"] is True
+    people.kitchen("pantry", "verify", "--whole", "--report", "proof.html")
+    page = (people.root / "proof.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert "same-row identity" in page
+    assert "not checked" in page, "no canary is declared: that has not passed"
+    people.kitchen("pantry", "show", "--report", "kept.txt")
+    assert "Pantry v1 of dev: passed" in (people.root / "kept.txt").read_text()
+    wrong = people.kitchen("pantry", "verify", "--report", "proof.pdf", expect=2)
+    assert "proof.pdf" in wrong.stderr
+    assert "mkdir" in people.kitchen("pantry", "verify", "--report", "nowhere/proof.txt", expect=2).stderr
     people.kitchen("pantry", "show", "7", expect=3)
 
     seen = people.kitchen("enter", "dev", "--", "psql", "-At", "-c", "SELECT count(*), min(email) FROM person")
@@ -71,3 +81,10 @@ def test_scan_check_refresh_list_show_verify(people: Project) -> None:
     wrong = people.kitchen("pantry", "check", expect=2)
     assert "environments/masking.yaml:" in wrong.stderr
     assert "email" in wrong.stderr
+
+
+def test_what_is_newer_than_a_version_is_told_by_verify(people: Project) -> None:
+    people.kitchen("pantry", "scan", "--write")
+    people.kitchen("pantry", "refresh")
+    people.kitchen("enter", "production", "--", "psql", "-c", "ALTER TABLE person ADD COLUMN later text")
+    assert "later" in people.kitchen("pantry", "verify").stderr, "what is newer than the version is told, and no error"

@@ -48,7 +48,7 @@ def test_init_with_the_example_carries_the_repositorys_own_files(empty: Project,
 def test_init_only_adds(empty: Project) -> None:
     (empty.root / "environments").mkdir(parents=True)
     (empty.root / "environments" / "dev.yaml").write_text("mine: 1\n")
-    refused = empty.kitchen("init", expect=5)
+    refused = empty.kitchen("init", expect=2)
     assert "--yes" in refused.stderr
     assert not (empty.root / ".git").exists()
     empty.kitchen("init", "--yes")

@@ -61,7 +61,9 @@ def test_a_day_with_recipes(project: Project) -> None:
     assert [node["name"] for node in shown["nodes"]] == ["numbers", "twice", "tell"]
     assert shown["nodes"][1]["after"] == {"numbers": "reads public.numbers"}
     assert 'CREATE TABLE "sums"."numbers"' in kitchen("recipe", "show", "numbers", "--compiled").stdout
-    kitchen("recipe", "check")
+    checked = kitchen("recipe", "check")
+    assert "numbers: 3 nodes, 2 tests" in checked.stderr
+    assert "twice\tsql\tpublic.numbers" in checked.stdout, "what each node reads and writes, in order"
     assert 'numbers -->|"reads public.numbers"| twice' in kitchen("recipe", "graph", "numbers").stdout
     assert kitchen("recipe", "find", "SERIES").stdout.startswith("recipes/numbers/numbers.sql:2: CREATE TABLE numbers")
     kitchen("recipe", "find", "no such words", expect=3)

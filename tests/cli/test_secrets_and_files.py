@@ -75,7 +75,7 @@ def secrets_belong_to_one_place(kitchen: Talk) -> None:
 
 
 def deleting_asks(kitchen: Talk) -> None:
-    assert "--yes" in kitchen("secret", "delete", "sftp", expect=5)
+    assert "--yes" in kitchen("secret", "delete", "sftp", expect=2)
     kitchen("secret", "delete", "sftp", "--dry-run")
     kitchen("secret", "get", "sftp")
     kitchen("secret", "delete", "sftp", "--yes")

@@ -8,6 +8,7 @@ https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2 and .../auth/appr
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import threading
 from dataclasses import dataclass, field
@@ -35,6 +36,8 @@ class FakeVault:
     policies: dict[str, tuple[str, ...]] = field(default_factory=dict)  # token -> prefixes it may use
     roles: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)  # (role id, secret id) -> prefixes
     users: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    acl: dict[str, str] = field(default_factory=dict)  # policies as they were written
+    people: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)  # token -> entity, policies
     asked: list[tuple[str, str, str | None]] = field(default_factory=list)  # method, path, token: as it came
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -68,18 +71,45 @@ class FakeVault:
             return 503, {"errors": ["Vault is sealed"]}
         if path.startswith("auth/"):
             return self._log_in(path, body)
-        if token != self.root and token not in self.policies:
+        if token != self.root and token not in self.policies and token not in self.people:
             return 403, {"errors": ["permission denied"]}
+        if path.startswith(("sys/policies/acl/", "sys/policy/")):
+            if token != self.root:
+                return 403, {"errors": ["1 error occurred:\n\t* permission denied\n\n"]}
+            self.acl[path.rsplit("/", 1)[-1]] = str(body["policy"])
+            return 204, None
         for kind, serve in (("data", self._data), ("metadata", self._metadata)):
             if path.startswith(f"{self.mount}/{kind}/"):
                 name = path.removeprefix(f"{self.mount}/{kind}/")
-                if not self._may(token, name):
+                known = token in self.people
+                if not (self._capable(str(token), method, path) if known else self._may(token, name)):
                     return 403, {"errors": ["1 error occurred:\n\t* permission denied\n\n"]}
                 return serve(method, name, body)
         return 404, {"errors": []}
 
     def _may(self, token: str | None, name: str) -> bool:
         return token == self.root or any(name.startswith(prefix) for prefix in self.policies[str(token)])
+
+    def new_person(self, entity: str, *policies: str) -> str:
+        """Return a token of an entity, to whom written policies apply."""
+        token = secrets.token_hex(16)
+        self.people[token] = (entity, policies)
+        return token
+
+    def _capable(self, token: str, method: str, path: str) -> bool:
+        """Say whether policies give a request: the rule of the longest path decides, the rest is refused."""
+        entity, names = self.people[token]
+        if method == "LIST":  # the server asks its policies about a folder
+            path = path.rstrip("/") + "/"
+        wanted = {"GET": "read", "LIST": "list", "DELETE": "delete"}.get(method, "update")
+        best: tuple[int, set[str]] = (-1, set())
+        for name in names:
+            for rule, capabilities in re.findall(r'path "([^"]+)" \{\s*capabilities = \[([^\]]*)\]', self.acl[name]):
+                filled = rule.replace("{{identity.entity.name}}", entity)
+                fits = path.startswith(filled[:-1]) if filled.endswith("*") else path == filled
+                if fits and len(filled) > best[0]:
+                    best = (len(filled), set(re.findall(r'"([a-z]+)"', capabilities)))
+        return wanted in best[1]
 
     def _log_in(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any] | None]:
         if path == "auth/approle/login":

@@ -12,6 +12,7 @@ from kitchen.adapters.postgres.structure import read_structure
 from kitchen.adapters.postgres.structure_text import quote
 from kitchen.adapters.postgres.tables import PgTables
 from kitchen.adapters.postgres.workspaces import PgWorkspaces
+from kitchen.domain.connection import Credentials
 from kitchen.domain.kitchen import Kind, Kitchen, State, pantry_reader_role
 from kitchen.domain.layout import Layer, Layout, TableName
 from kitchen.ports import Hydrated
@@ -30,6 +31,7 @@ class Place:
     parent: PgSession
     session: PgSession
     tables: PgTables
+    login: Credentials
 
     def hydrate(self, name: str, *, with_rows: bool = True) -> Hydrated | None:
         schema, _, table = name.rpartition(".")
@@ -85,4 +87,4 @@ def place(warehouse: Warehouse, layout: Layout) -> Iterator[Place]:
         connect(parent, application="tests") as parent_session,
         connect(own, application="tests") as session,
     ):
-        yield Place(layer, administrator, parent_session, session, PgTables())
+        yield Place(layer, administrator, parent_session, session, PgTables(), own)

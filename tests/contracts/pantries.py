@@ -57,6 +57,9 @@ class Place:
         self.control.kitchens.add(standing)
         self.login = self.workspaces.create(self.layer(standing), uuid4().hex)
 
+    def binder(self, kitchen: Kitchen, *, application: str) -> PgSession:
+        return self.sessions.as_administrator(application=application)
+
     def standing(self) -> Kitchen:
         found = self.control.kitchens.get(self.name)
         assert found is not None

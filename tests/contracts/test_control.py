@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -22,6 +23,7 @@ from kitchen.adapters.postgres.control import PgControl
 from kitchen.domain.journal import Operation, OperationState, StepState
 from kitchen.domain.kitchen import Kind, Kitchen, State
 from kitchen.errors import Conflict, NotPermitted, Refused, Unavailable
+from kitchen.operations.audited import verify_audit
 from kitchen.ports import Quota
 from tests.support import REPOSITORY, Warehouse
 
@@ -233,6 +235,12 @@ def test_the_audit_is_chained_and_append_only(control: PgControl) -> None:
             control.session.execute(statement)
 
 
+_ONE_MORE = """
+INSERT INTO kitchen_control.audit SELECT 4, at, login, person, host, phase, action, subject, result, detail, previous,
+    hash FROM kitchen_control.audit WHERE position = 3
+"""
+
+
 @pytest.mark.parametrize(
     ("statement", "found"),
     [
@@ -242,6 +250,7 @@ def test_the_audit_is_chained_and_append_only(control: PgControl) -> None:
         ("DELETE FROM kitchen_control.audit WHERE position = 2", "entry 2 is missing"),
         ("DELETE FROM kitchen_control.audit WHERE position = 3", "entries after 2 are missing"),
         ("UPDATE kitchen_control.audit SET hash = repeat('0', 64) WHERE position = 1", "entry 1 was altered"),
+        (_ONE_MORE, "entry 4 does not belong"),
     ],
 )
 def test_whoever_gets_round_the_trigger_is_found(
@@ -254,6 +263,33 @@ def test_whoever_gets_round_the_trigger_is_found(
     wrong = control.audit.verify()[1]
     assert wrong is not None
     assert wrong.startswith(found)
+
+
+CUT = """
+SET session_replication_role = replica; DELETE FROM kitchen_control.audit WHERE position > 1;
+UPDATE kitchen_control.audit_head SET (position, hash) = (SELECT position, hash FROM kitchen_control.audit)
+"""
+
+
+def test_who_cuts_the_audit_and_its_head_is_found_by_those_who_looked_before(
+    warehouse: Warehouse, control: PgControl, tmp_path: Path
+) -> None:
+    file = tmp_path / "state" / "audit.seen"
+    assert verify_audit(control.audit, file) == (0, None)
+    for number in range(3):
+        control.audit.intent("create", f"k{number}", {})
+    assert verify_audit(control.audit, file) == (3, None)
+    with connect(warehouse.superuser, application="tests") as session:
+        session.execute(CUT)
+    assert control.audit.verify() == (1, None), "nobody else can tell"
+    for again in range(3):
+        count, wrong = verify_audit(control.audit, file)
+        assert wrong == f"entry 3, which was seen here before, is gone or another one (remembered in {file})"
+        assert count == again + 1
+        control.audit.intent("create", "another", {})  # as long as before, and not the same
+    with connect(warehouse.superuser, application="tests") as session:
+        session.execute("UPDATE kitchen_control.audit_head SET chain = gen_random_uuid()")
+    assert "another chain" in str(verify_audit(control.audit, file)[1])
 
 
 def test_migrations_are_applied_once_by_many(warehouse: Warehouse) -> None:

@@ -16,10 +16,10 @@ from tests.support import Warehouse
 
 # kind, settings, whether it passes, what it measures, what it expects
 KINDS = [
-    ("row_count", "{table: orders, min: 1000}", True, "1000 rows", "at least 1000 rows"),
-    ("row_count", "{table: orders, min: 1001}", False, "1000 rows", "at least 1001 rows"),
-    ("row_count", "{table: orders, max: 999}", False, "1000 rows", "at most 999 rows"),
-    ("row_count", "{table: public.orders, min: 1000, max: 1000}", True, "1000 rows", "exactly 1000 rows"),
+    ("row_count", "{table: orders, min: 1000}", True, "1,000 rows", "at least 1,000 rows"),
+    ("row_count", "{table: orders, min: 1001}", False, "1,000 rows", "at least 1,001 rows"),
+    ("row_count", "{table: orders, max: 999}", False, "1,000 rows", "at most 999 rows"),
+    ("row_count", "{table: public.orders, min: 1000, max: 1000}", True, "1,000 rows", "exactly 1,000 rows"),
     ("not_null", "{table: orders, columns: [order_id, amount]}", True, "no NULL", "no NULL"),
     ("not_null", "{table: odd, columns: [Name, n]}", False, "1 NULL in Name", "no NULL"),
     ("unique", "{table: orders, columns: [order_id]}", True, "0 values more than once", "every value once"),
@@ -112,7 +112,7 @@ def test_stop_ends_the_run_and_warn_and_log_do_not(line: Line) -> None:
         ("b", RunState.FAILED),
         ("c", RunState.SKIPPED),
     ]
-    assert run.message == "node 'b', before: test row_count orders 2: measured 1000 rows, expected at most 2 rows"
+    assert run.message == "node 'b', before: test row_count orders 2: measured 1,000 rows, expected at most 2 rows"
     assert [result.severity for result in run.tests] == [Severity.WARN, Severity.LOG, Severity.STOP]
     assert any(text.startswith("warn: row_count orders") for text in line.said)
 

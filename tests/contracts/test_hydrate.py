@@ -136,6 +136,15 @@ def test_views_functions_and_own_views_follow_the_copy(nasty: Place) -> None:
     assert [one for one in bound if one.endswith("pantry_v1__nasty_raw.orders")] == []
 
 
+def test_an_empty_table_that_hides_a_full_one_is_noticed(pagila: Place) -> None:
+    pagila.session.execute(
+        "CREATE TABLE IF NOT EXISTS film (title text); CREATE TABLE mine (i int); CREATE TABLE store (i int);"
+        "INSERT INTO store VALUES (1)"
+    )
+    (found,) = pagila.tables.hiding(pagila.session, pagila.layer)
+    assert (found.logical.name, str(found.over)) == ("film", "pantry_v1.film")
+
+
 def test_the_nearest_layer_is_copied(pagila: Place) -> None:
     pagila.tables.hydrate(
         pagila.parent, Layer(pagila.layer.layout, pagila.layer.parents[0], ()), TableName("public", "category")

@@ -194,14 +194,18 @@ def test_no_canary_is_in_a_pantry_of_proposals(planted: Production, place: Place
     version = fill(place, planted, scanned(planted))
     dumped = place.everything(version).lower()
     assert len(dumped) > 10_000
-    found = [kind for kind, text in CANARIES.items() if text.lower() in dumped]
+    # dates move by up to a year: a stranger's may come to lie on this one, in one run of fifty, and says nothing
+    canaries = {kind: text for kind, text in CANARIES.items() if kind != "birth date"}
+    own = place.query(f"SELECT born = '{CANARIES['birth date']}' FROM pantry_v{version}.person WHERE id = 8")
+    assert own == [(False,)], "but its own is never left where it was"
+    found = [kind for kind, text in canaries.items() if text.lower() in dumped]
     assert found == []
-    encoded = [kind for kind, text in CANARIES.items() if text.encode().hex() in dumped]
+    encoded = [kind for kind, text in canaries.items() if text.encode().hex() in dumped]
     assert encoded == []
     statistics = place.query(
         "SELECT coalesce(string_agg(most_common_vals::text || histogram_bounds::text, ' '), '') FROM pg_stats"
     )
-    assert [kind for kind, text in CANARIES.items() if text in str(statistics)] == []
+    assert [kind for kind, text in canaries.items() if text in str(statistics)] == []
 
 
 def test_keys_counts_and_derived_data_hold(planted: Production, place: Place) -> None:

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from kitchen.adapters.postgres.connection import PgSession, connect
+from kitchen.adapters.postgres.control import PgControl
 from kitchen.adapters.postgres.workspaces import PgWorkspaces
 from kitchen.domain.connection import Credentials
 from kitchen.domain.kitchen import Kind, Kitchen, State
@@ -215,6 +216,25 @@ def test_dropping_leaves_nothing_and_ends_sessions(dev: Place) -> None:
     dev.drop(profit)
 
 
+def test_a_sealed_kitchen_keeps_what_it_has_and_lets_nobody_write(dev: Place) -> None:
+    dev.make(kitchen_of("dev"))
+    profit = kitchen_of("profit", parent="dev")
+    credentials = dev.make(profit)
+    session = session_of(credentials)
+    session.execute("CREATE TABLE t AS SELECT 1 AS n")
+    for _ in range(2):
+        dev.workspaces.seal(profit)
+    with pytest.raises(Exception, match=r"terminat|closed|EOF"):
+        session.execute("INSERT INTO t VALUES (2)")
+    with pytest.raises(NotPermitted):
+        session_of(credentials)
+    with dev.warehouse.sessions.as_administrator() as administrator:
+        assert administrator.query("SELECT n FROM profit.t") == [(1,)]
+    with session_of(dev.make(profit)) as again:  # as building once more does
+        assert again.query("SELECT n FROM t") == [(1,)]
+    dev.workspaces.seal(kitchen_of("never_made", parent="dev"))
+
+
 def test_dropping_in_batches(dev: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     dev.make(kitchen_of("dev"))
     before = catalogue(dev.warehouse)
@@ -315,12 +335,13 @@ def test_sizes_do_not_wait_for_whoever_holds_a_table(dev: Place) -> None:
     standing = kitchen_of("dev")
     with session_of(dev.make(standing)) as session:
         session.execute("CREATE TABLE t AS SELECT n FROM generate_series(1, 10000) AS n; ANALYZE t; CREATE TABLE u ()")
-        exact = dev.workspaces.sizes(["dev", "absent"])
+        records = PgControl(dev.warehouse.sessions, environment="dev", person="alice").kitchens
+        exact = records.sizes(["dev", "absent"])
         assert set(exact) == {"dev"}
         tables, size = exact["dev"]
         assert tables == 2
         assert size > 300_000
         with session.transaction():
             session.execute("LOCK TABLE t")
-            assert dev.workspaces.sizes(["dev"])["dev"][0] == 2
-            assert dev.workspaces.sizes(["dev"])["dev"][1] > 300_000
+            assert records.sizes(["dev"])["dev"][0] == 2
+            assert records.sizes(["dev"])["dev"][1] > 300_000

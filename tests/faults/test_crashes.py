@@ -147,6 +147,16 @@ def test_create_killed(bench: Bench, edge: int) -> None:
     assert _is_whole(bench, before, name) == (edge >= 4 * CREATE_STEPS - 2), "after its last effect it is there"
 
 
+def test_what_was_cut_off_while_it_was_made_is_recovered_and_not_entered(bench: Bench) -> None:
+    before, name = bench.traces(), f"h{next(_numbers)}"
+    assert os.WTERMSIG(_process(bench, _create, name, edge=10, number=signal.SIGKILL)) == signal.SIGKILL
+    refused = bench.project.kitchen("create", name, expect=4).stderr
+    assert "cut off half-way" in refused
+    assert "kitchen recover" in refused
+    _end(bench)
+    assert not _is_whole(bench, before, name), "it goes again, with all that it had"
+
+
 @pytest.mark.parametrize("edge", _edges(DELETE_STEPS, every=3))
 def test_delete_killed(bench: Bench, edge: int) -> None:
     before, name = bench.traces(), f"d{next(_numbers)}"
@@ -195,4 +205,4 @@ def test_recovery_killed(bench: Bench, work: Callable[[App, str], None], first: 
     _process(bench, work, name, edge=first, number=signal.SIGKILL)
     _process(bench, _recover, "", edge=second, number=signal.SIGKILL)
     _end(bench)
-    _is_whole(bench, before, name)
+    assert not _is_whole(bench, before, name), "it goes again, with all that it had"

@@ -25,7 +25,7 @@ from tests.bench import Bench, opened
 from tests.faults.test_crashes import EDGES, WHOLE, _end, _process, _recover, _silent
 from tests.report import TOTALS, commit, create, psql
 
-MERGE_STEPS, ROLLBACK_STEPS = 21, 6  # checked against the lists below
+MERGE_STEPS, ROLLBACK_STEPS = 22, 6  # checked against the lists below
 
 _numbers = count(2)
 
@@ -95,7 +95,11 @@ def test_the_edges_are_those_of_the_step_lists(bench: Bench) -> None:
     merge = plan_merge(services, app.repository, kitchen)
     assert merge.plan is not None
     release = record(services, merge, merge.plan)
-    assert len(preview_steps(services, app.repository, release)) == MERGE_STEPS
+    steps = preview_steps(services, app.repository, release)
+    assert len(steps) == MERGE_STEPS
+    places = [next(n for n, step in enumerate(steps) if step.startswith(what))
+              for what in ("asking", "closing c_", "rehearsing", "moving branch", "moving public")]  # fmt: skip
+    assert places == sorted(places), "nobody writes to the candidate between its tests and the swap"
     done = apply(services, app.repository, release, say=_silent).release
     back = plan_rollback(services, app.repository, done)
     planned = replace(done, plan=back.plan)
@@ -118,6 +122,8 @@ def test_merge_killed(bench: Bench, edge: int) -> None:
 
 
 def test_nothing_builds_on_a_merge_that_was_killed_half_way(bench: Bench) -> None:
+    _changed(bench)
+    _merge(bench.fresh(), "work")  # what a rollback would go back before
     new = _of(_changed(bench))
     app = bench.fresh()
     services, kitchen = app.find("work", "dev")
@@ -127,7 +133,8 @@ def test_nothing_builds_on_a_merge_that_was_killed_half_way(bench: Bench) -> Non
     (moved,) = [position for position, said in enumerate(says) if said.startswith("moving branch")]
     _process(bench, _merge, "work", edge=4 * moved + 3, number=signal.SIGKILL)
 
-    for words in (("merge", "work", "--yes"), ("delete", "work", "--yes"), ("promote", "--dry-run")):
+    back = ("release", "rollback", "-e", "dev", "--yes")
+    for words in (("merge", "work", "--yes"), ("delete", "work", "--yes"), ("promote", "--dry-run"), back):
         refused = bench.project.kitchen(*words, expect=4).stderr
         assert "half-way" in refused, words
         assert "kitchen recover" in refused
@@ -160,6 +167,19 @@ def test_merge_interrupted(bench: Bench, edge: int, number: int) -> None:
     _process(bench, _merge, "work", edge=edge, number=number)
     _end(bench)
     assert _state(bench) in (old, new)
+    assert _settled(bench.traces()) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("edge", _edges(ROLLBACK_STEPS, every=11))
+def test_rollback_interrupted(bench: Bench, edge: int, number: int) -> None:
+    old = _state(bench)
+    new = _of(_changed(bench))
+    _merge(bench.fresh(), "work")
+    before = _settled(bench.traces())
+    _process(bench, _rollback, "", edge=edge, number=number)
+    _end(bench)
+    assert _state(bench) in (old, new), "branch and tables say the same"
     assert _settled(bench.traces()) == before
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 
@@ -12,7 +11,8 @@ from kitchen.app import App
 from kitchen.cli.pantry import policy_of
 from kitchen.operations.pantry_refresh import Refresh, refresh, refresh_steps
 from tests.bench import Bench, opened
-from tests.faults.test_crashes import EDGES, _end, _process, _silent
+from tests.faults.test_crashes import _end, _silent
+from tests.faults.test_crashes_layers import dies, edges_with_signals
 
 STEPS = 3  # checked against the list below
 PEOPLE = """
@@ -58,10 +58,10 @@ def test_the_edges_are_those_of_the_step_list(bench: Bench) -> None:
     assert len(refresh_steps(bench.fresh().services("dev"), 0, wish=None, say=_silent)) == STEPS
 
 
-@pytest.mark.parametrize("edge", [pytest.param(n, id=f"step {n // 4 + 1} {EDGES[n % 4]}") for n in range(4 * STEPS)])
-def test_refresh_killed(bench: Bench, edge: int) -> None:
+@pytest.mark.parametrize(("edge", "number"), edges_with_signals(STEPS, every=4))
+def test_refresh_killed(bench: Bench, edge: int, number: signal.Signals) -> None:
     before, _, _ = _versions(bench)
-    assert os.WTERMSIG(_process(bench, _refresh, "", edge=edge, number=signal.SIGKILL)) == signal.SIGKILL
+    dies(bench, _refresh, "", edge=edge, number=number)
     _end(bench)
     standing, schemas, recorded = _versions(bench)
     newest = bench.fresh().services("dev").control.pantries.newest()

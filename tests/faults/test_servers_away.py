@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import select
 import signal
 import socket
 import sys
@@ -15,6 +16,7 @@ import time
 import traceback
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +52,7 @@ def test_the_server_is_stopped_in_the_middle(bench: Bench) -> None:
         if hard:
             pid = int((embedded.folder / "data" / "postmaster.pid").read_text().split()[0])
             os.kill(pid, signal.SIGQUIT)  # as a crash: no session is let end
+            _wait_for_end(pid)
         else:
             embedded.stop()
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -58,6 +61,91 @@ def test_the_server_is_stopped_in_the_middle(bench: Bench) -> None:
         _end(bench)
         assert _is_whole(bench, before, name) or code != 0
         assert bench.traces() == before
+
+
+# --- operations go on while the server comes and goes -----------------------------------------------------------------
+
+OPERATIONS = 200 if WHOLE else 10
+AWAY, UP = ((0.0, 5.0), (5.0, 20.0)) if WHOLE else ((0.0, 1.0), (0.5, 2.0))  # seconds, by chance between these
+
+
+def test_operations_while_the_server_comes_and_goes(bench: Bench) -> None:
+    """Whoever is hit is told so; one ``recover`` later nothing is half there, and what was said to be done is."""
+    before = bench.traces()
+    over, end = os.pipe()
+    away = os.fork()  # no thread: the processes below would inherit its locks
+    if not away:
+        os.close(end)
+        try:
+            _come_and_go(bench, over)
+        except BaseException:  # noqa: BLE001 - a forked pytest must not run on
+            traceback.print_exc(file=sys.stderr)
+            os._exit(70)
+        os._exit(0)
+    there: set[str] = set()
+    hit = 0
+    try:
+        for number in range(OPERATIONS):
+            name = f"soak{number // 2}"
+            work = _create if number % 2 == 0 else _delete
+            if work is _delete and name not in there:
+                continue  # it could not be made
+            code = os.waitstatus_to_exitcode(_process(bench, work, name, edge=None, number=0))
+            assert code in (0, 1, 6, 7), "an error with a name, or done"
+            if code:
+                hit += 1
+                _recovered(bench)
+            known = _names(bench)
+            assert code or (name in known) == (work is _create), "what was said to be done is done"
+            there = {each for each in known if each.startswith("soak")}
+    finally:
+        os.write(end, b"x")
+        assert os.waitstatus_to_exitcode(os.waitpid(away, 0)[1]) == 0
+    assert hit or not WHOLE, "the server was never away at the wrong moment"
+    _recovered(bench)
+    for name in there:
+        _delete(bench.fresh(), name)
+    assert bench.traces() == before
+
+
+def _come_and_go(bench: Bench, over: int) -> None:
+    server = bench.fresh().services("dev").embedded
+    assert server is not None
+    chosen = random.Random(11)  # noqa: S311 - the same moments every time
+    while not select.select([over], [], [], chosen.uniform(*UP))[0]:
+        if chosen.random() < 0.5:
+            pid = int((server.folder / "data" / "postmaster.pid").read_text().split()[0])
+            os.kill(pid, signal.SIGQUIT)  # as a crash: no session is let end
+            _wait_for_end(pid)
+        else:
+            server.stop()
+        time.sleep(chosen.uniform(*AWAY))
+        server.start()
+
+
+def _recovered(bench: Bench) -> None:
+    """Recover until the server is there long enough."""
+    for _ in range(100):
+        if _process(bench, lambda app, _: _recover(app), "", edge=None, number=0) == 0:
+            return
+        time.sleep(0.2)
+    pytest.fail("the server did not come back")
+
+
+def _names(bench: Bench) -> set[str]:
+    for _ in range(100):
+        services = bench.fresh().services("dev")
+        with suppress(KitchenError):
+            return {kitchen.name for kitchen in services.control.kitchens.all()}
+        time.sleep(0.2)
+    pytest.fail("the server did not come back")
+
+
+def _wait_for_end(pid: int) -> None:
+    """A server that goes down still looks ready from outside, and start would find nothing to do."""
+    give_up = time.monotonic() + 30
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < give_up:
+        time.sleep(0.01)
 
 
 class Cutting:

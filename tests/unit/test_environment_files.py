@@ -89,7 +89,7 @@ def test_everything_that_may_be_said() -> None:
         (DEV + "gates: {tests: most}\n", "dev.yaml:3: gates.tests: 'most' is not one of affected, all"),
         (DEV + "gates: {self_approval: no}\n", "dev.yaml:3: gates.self_approval: expected true or false"),
         (DEV + "roles: {admim: [a]}\n", "dev.yaml:3: roles.admim: 'admim' is not one of viewer"),
-        (DEV + "data: {from: dev}\n", "dev.yaml:3: data.from: the pantry comes from the parent, 'production'"),
+        (DEV + "data: {from: dev}\n", "dev.yaml:3: data.from: the pantry comes from above, 'production'"),
         (DEV + "data: {from: production, masking: ../m.yaml}\n", "dev.yaml:3: data.masking: name a file"),
         (DEV + "data: {from: production, refresh: daily}\n", "dev.yaml:3: data.refresh: a schedule has five fields"),
         ("parent: prod\nbranch: dev\n", "dev.yaml:1: parent: there is no environment 'prod'; did you mean"),
@@ -159,3 +159,15 @@ def test_files_of_other_kinds(tmp_path: Path) -> None:
     (folder / "dev.yml").write_text(DEV)
     with pytest.raises(InvalidInput, match=r"environments/dev\.yml: environment files end in \.yaml"):
         read_environments(folder)
+
+
+def test_data_may_come_from_any_environment_above() -> None:
+    files = {
+        "environments/production.yaml": "branch: main\n",
+        "environments/stage.yaml": "parent: production\nbranch: stage\n",
+        "environments/dev.yaml": "parent: stage\nbranch: dev\ndata: {from: production}\n",
+    }
+    assert environments_from(files).get("dev").data == DataSource("production")
+    files["environments/stage.yaml"] += "data: {from: dev}\n"
+    with pytest.raises(InvalidInput, match="comes from above, 'production', not from 'dev'"):
+        environments_from(files)

@@ -60,7 +60,8 @@ REFUSED = [
     (Decision(MaskKind.HASH), column("c", generated=True), "the mask is recompute"),
     (Decision(MaskKind.PERMUTE), column("c"), "whole numbers"),
     (Decision(MaskKind.DATE), column("c"), "does not fit text"),
-    (Decision(MaskKind.DROP), column("c"), "not there yet"),
+    (Decision(MaskKind.DROP), column("c", dependants=("generated column d",)), "generated column d would be without"),
+    (Decision(MaskKind.DROP), column("c", dependants=("the partition key",)), "the partition key would be without"),
 ]
 
 
@@ -150,6 +151,9 @@ def test_keys_that_the_policy_declares_count_too() -> None:
             "person": TablePolicy({"code": Decision(MaskKind.HASH)}),
             "orders": TablePolicy({"person_code": Decision(MaskKind.TEXT)}),
         },
-        references=(Reference("orders", "person_code", "person", "code"),),
+        references=(Reference("orders", ("person_code",), "person", ("code",)),),
     )
     assert [f.kind for f in check(policy, catalogue, {}) if f.stops] == ["unlike"]
+    wrong = replace(policy, references=(Reference("orders", ("person_cod",), "person", ("code",)),))
+    (found,) = [f for f in check(wrong, catalogue, {}) if f.stops]
+    assert found.says == "the source has no column public.orders.person_cod"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kitchen.domain.layout import TableName
-from kitchen.domain.masking import Decision, MaskKind, Policy
+from kitchen.domain.masking import Decision, MaskKind, Policy, Reference
 from kitchen.errors import InvalidInput, Refused
 from kitchen.files.loader import Document
 from kitchen.files.masking import policy_of
@@ -27,6 +27,7 @@ def test_a_policy_decides_columns_and_rows() -> None:
         "    rows: {mask: blank}\n  marts.log:\n    rows: none\n"
         'patterns:\n  "*.*_email": {mask: email}\nreferences: {orders.customer_no: customer.number}\n'
     )
+    assert found.references == (Reference("orders", ("customer_no",), "customer", ("number",)),)
     assert found.table(CUSTOMER).where == "active"
     assert found.table(CUSTOMER).columns["rows"] == Decision(MaskKind.BLANK)
     assert found.table(TableName("marts", "log")).rows == "none"
@@ -35,6 +36,19 @@ def test_a_policy_decides_columns_and_rows() -> None:
     assert (decided.decision.mask, decided.by) == (MaskKind.EMAIL, 'pattern "*.*_email"')
     assert found.decided(CUSTOMER, "phone") is None
     assert found.where("customer", "id") == f"{SHOWN}:4"
+
+
+def test_a_reference_may_have_several_columns() -> None:
+    found = policy('references: {"a.orders.(region, no)": "customer.( region,number )"}')
+    assert found.references == (Reference("a.orders", ("region", "no"), "customer", ("region", "number")),)
+    for wrong in (
+        '"orders.(a, b)": customer.number',
+        "orders: customer",
+        '"orders.(a,)": "customer.(b,)"',
+        "a.b.c.d: e.f",
+    ):
+        with pytest.raises(InvalidInput, match="a reference is written"):
+            policy(f"references: {{{wrong}}}")
 
 
 @pytest.mark.parametrize(
@@ -50,6 +64,13 @@ def test_a_policy_decides_columns_and_rows() -> None:
         ('{mask: sql, sql: "1); DROP TABLE x; SELECT (2"}', "expression"),
         ('{mask: sql, sql: "(SELECT email FROM person LIMIT 1)"}', "its own row"),
         ('{mask: sql, sql: "a, b"}', "one SQL expression"),
+        ('{mask: sql, sql: "{{:}}"}', "no SQL expression"),  # the parser raises what is not its own
+        (f'{{mask: sql, sql: "{"(" * 3000}a{")" * 3000}"}}', "no SQL expression"),
+        ("{mask: sql, sql: \"current_setting('kitchen.k0')\"}", "the masking key"),
+        ("{mask: sql, sql: \"pg_catalog.Current_Setting('kitchen.k0')\"}", "the masking key"),
+        ("{mask: sql, sql: \"query_to_xml('TABLE pg_authid', true, true, '')::text\"}", "beyond the row"),
+        ("{mask: sql, sql: \"pg_read_file('/etc/passwd')\"}", "beyond the row"),
+        ("{mask: sql, sql: 'U&\"\\0071uery_to_xml\"(a)'}", "beyond the row"),
         ('{mask: sql, sql: "a) FROM person, (SELECT 1"}', "expression"),
         ('{mask: sql, sql: "a -- b"}', "expression"),
         ("{mask: each, of: {mask: shuffle}}", "cannot be masked with shuffle"),

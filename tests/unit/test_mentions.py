@@ -67,6 +67,10 @@ def test_what_cannot_be_seen_through_is_said(sql: str) -> None:
     assert read_sql(sql, "t.sql")[0].opaque == sql.split(maxsplit=1)[0]
 
 
+def test_a_text_over_which_the_parser_stumbles_is_one_that_the_server_may_know() -> None:
+    assert len(read_sql("SELECT {{:}}", "t.sql")) == 1
+
+
 @pytest.mark.parametrize("sql", ["BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT a", "VACUUM t", "START TRANSACTION"])
 def test_what_would_end_the_nodes_transaction_is_refused(sql: str) -> None:
     assert read_sql(sql, "t.sql")[0].refused

@@ -178,3 +178,11 @@ def test_candidates_never_meet_kitchens_or_each_other() -> None:
     assert len(names) == 2000
     assert not any(allowed(kitchen_name, name) for name in names)
     assert all(len(name) <= KITCHEN_LENGTH for name in names)
+
+
+@pytest.mark.parametrize("text", ["a" * 25, "profit_by_segment_and_yet_more", "P" * 200, "a_" * 30])
+def test_a_name_that_is_too_long_is_told_with_one_that_is_not(text: str) -> None:
+    with pytest.raises(InvalidInput, match="at most 24 characters") as caught:
+        kitchen_name(text)
+    assert caught.value.hint is not None
+    assert kitchen_name(caught.value.hint.rpartition(" ")[2])

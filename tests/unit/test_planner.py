@@ -147,9 +147,19 @@ def test_warnings_name_what_cannot_be_seen() -> None:
     recipe = _recipe(
         a="DO $$ BEGIN END $$;\nCREATE FUNCTION f() RETURNS int LANGUAGE sql SET search_path = x AS 'SELECT 1'",
         b="DROP TABLE t",
+        c="INSERT INTO u SELECT * FROM s;\nINSERT INTO u (i) SELECT i, 'SELECT *' FROM s",
     )
-    told = _plan(recipe, "t").warnings
-    assert [text.split(": ")[0] for text in told] == ["recipes/r/a.sql:1", "recipes/r/a.sql:2", "recipes/r/b.sql:1"]
+    told = _plan(recipe, "t", "s", "u").warnings
+    assert [text.split(": ")[0] for text in told] == [
+        "recipes/r/a.sql:1", "recipes/r/a.sql:2", "recipes/r/b.sql:1", "recipes/r/c.sql:1",
+    ]  # fmt: skip
+
+
+def test_a_table_that_is_made_only_where_it_is_missing_is_copied_first() -> None:
+    """Else CREATE TABLE IF NOT EXISTS, which looks into the kitchen's schema only, would hide the one below, empty."""
+    recipe = _recipe(a="CREATE TABLE IF NOT EXISTS t (i int); INSERT INTO t VALUES (1)")
+    touches = _plan(recipe, "t").node("a").touches
+    assert (_names(touches.changes), _names(touches.rebuilds)) == ({"t"}, set())
 
 
 # --- what follows from a change ---------------------------------------------------------------------------------------

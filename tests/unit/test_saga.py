@@ -241,3 +241,13 @@ def test_talk_that_breaks_undoes_too() -> None:
     with pytest.raises(BrokenPipeError):
         saga.run(world.steps(), world, say=say)
     assert world.is_undone()
+
+
+def test_what_a_driver_says_is_not_repeated() -> None:
+    def fail() -> None:
+        raise ValueError("password=hunter2 DETAIL: Key (email)=(ann@example.com)")
+
+    steps = [Step("one", "one", do=fail, look=lambda: False, undo=fail)]
+    with pytest.raises(Incomplete) as left:
+        saga.run(steps, World(), say=lambda _: None)
+    assert (left.value.message, left.value.leftovers) == ("undo is incomplete after: ValueError", ("one: ValueError",))

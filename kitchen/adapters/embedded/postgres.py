@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,10 @@ from kitchen.adapters.embedded.cluster import ClusterFolder, Remembered, is_priv
 from kitchen.domain.connection import Credentials
 from kitchen.domain.secret import Secret
 from kitchen.errors import NotPermitted, Refused, Unavailable
-from kitchen.ports import SecretStore
 
 if TYPE_CHECKING:  # every command comes through this module; what makes and starts servers loads when it is needed
     from kitchen.adapters.embedded.binaries import Binaries
+    from kitchen.ports import SecretStore
 
 SUPERUSER_PATH = "superuser"
 PROVISIONER_PATH = "provisioner"
@@ -26,21 +27,28 @@ class EmbeddedPostgres:
     """A PostgreSQL server in a folder, for one environment."""
 
     def __init__(
-        self, folder: Path, environment: str, secrets: SecretStore, *, binaries: Binaries | None = None
+        self,
+        folder: Path,
+        environment: str,
+        secrets: SecretStore,
+        *,
+        binaries: Binaries | None = None,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.folder = folder.resolve()  # a live server is recognised by the path that it was given
         self.environment = environment
         self._secrets = secrets
         self._binaries = binaries
+        self._tell = tell
         self._cluster = ClusterFolder(self.folder)
 
     def administrator(self) -> Credentials:
         """Return the provisioner's login over the socket, starting the server where it does not run."""
-        return self._credentials(self._running() or self.start(), _PROVISIONER, PROVISIONER_PATH)
+        return self._credentials(self._running() or self._start_on_demand(), _PROVISIONER, PROVISIONER_PATH)
 
     def superuser(self) -> Credentials:
         """Return the bootstrap superuser's login over the socket: for setting up and checking only."""
-        return self._credentials(self._running() or self.start(), _SUPERUSER, SUPERUSER_PATH)
+        return self._credentials(self._running() or self._start_on_demand(), _SUPERUSER, SUPERUSER_PATH)
 
     def is_running(self) -> bool:
         """Say whether the server is set up and takes connections."""
@@ -66,6 +74,11 @@ class EmbeddedPostgres:
         """Return the user of the operating system that the server runs as."""
         return service_account(self._cluster.data)
 
+    @property
+    def runs_as(self) -> str:
+        """Return the user of the operating system that the server runs as."""
+        return self.account.name
+
     def start(self) -> Remembered:
         """Make the cluster where there is none, start its server and set it up; done already is success.
 
@@ -87,6 +100,10 @@ class EmbeddedPostgres:
             account = self.account
             Server(self.environment, self._cluster, account, self._usable_binaries(account)).stop()
             return True
+
+    def _start_on_demand(self) -> Remembered:
+        self._tell(f"starting the server of {self.environment}, which was not running")
+        return self.start()
 
     def _running(self) -> Remembered | None:
         """Answer without any process or connection: every command comes through here."""
@@ -159,7 +176,7 @@ class EmbeddedPostgres:
     def _check_version(self, binaries: Binaries) -> None:
         written = (self._cluster.data / "PG_VERSION").read_text().strip()
         if not written.isdigit():
-            raise Unavailable(f"{self._cluster.data} is damaged: its PG_VERSION says {written[:20]!a}")
+            raise Unavailable(f"{self._cluster.data} is damaged: its PG_VERSION says {written[:20]!r}")
         made_by = int(written)
         if made_by != binaries.major:
             raise Refused(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import re
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,10 +32,11 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "commit": frozenset({"--quiet", "--no-verify", "--no-gpg-sign", "-F-"}),
     "log": frozenset({"-z", "--no-show-signature", "--no-color", "--format=%H%x1f%an%x1f%ae%x1f%cI%x1f%s"}),
     "ls-tree": frozenset({"-r", "-z", "--name-only", "--full-tree"}),
+    "merge": frozenset({"--abort", "--no-commit", "--no-ff", "--quiet"}),
     "merge-base": frozenset({"--is-ancestor"}),
     "merge-tree": frozenset({"--write-tree", "--name-only", "--no-messages", "-z"}),
     "read-tree": frozenset({"-m", "-u"}),
-    "rev-list": frozenset({"--count", "--left-right"}),
+    "rev-list": frozenset({"--count", "--left-right", "--right-only", "--cherry-pick"}),
     "rev-parse": frozenset({"--verify", "--quiet"}),
     "status": frozenset({"--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"}),
     "tag": frozenset({"--annotate", "--no-sign", "--cleanup=whitespace", "-F-"}),
@@ -42,6 +44,19 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "update-ref": frozenset({"--stdin", "-z", "-m"}),
     "worktree": frozenset({"add", "list", "remove", "prune", "--porcelain", "-z", "--force", "--quiet",
                            "--no-guess-remote"}),
+}  # fmt: skip
+_READING = frozenset({
+    "cat-file", "config", "diff-tree", "for-each-ref", "log", "ls-tree", "merge-base", "rev-list", "rev-parse",
+    "status", "worktree list",
+})  # fmt: skip
+_PLAIN: Mapping[str, str] = {"LANGUAGE": "C", "LC_ALL": "C"}  # what git says is read, so it is to be English
+# What may talk to other machines: see network.py, which alone gives these commands.
+NETWORK: Mapping[str, frozenset[str]] = {
+    "fetch": frozenset({"--quiet", "--no-tags", "--no-prune", "--no-recurse-submodules", "--no-auto-maintenance",
+                        "--no-write-fetch-head", "--refmap=", "--upload-pack=git-upload-pack"}),
+    "ls-remote": frozenset({"--quiet", "--refs", "--upload-pack=git-upload-pack"}),
+    "push": frozenset({"--porcelain", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no",
+                       "--receive-pack=git-receive-pack"}),
 }  # fmt: skip
 _NO_END_OF_OPTIONS = frozenset({"ls-tree", "commit-tree", "cat-file", "rev-list", "merge-base", "diff-tree", "log"})
 
@@ -55,10 +70,12 @@ _ALWAYS = (
     "--no-pager", "--no-replace-objects", "--literal-pathspecs", "--no-optional-locks",
     "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false",
     "-c", "protocol.allow=never", "-c", "protocol.ext.allow=never", "-c", "submodule.recurse=false",
-    "-c", "fetch.recurseSubmodules=false", "-c", "core.editor=false", "-c", "core.askPass=", "-c", "credential.helper=",
-    "-c", "core.sshCommand=false", "-c", "advice.detachedHead=false", "-c", "gc.auto=0",
+    "-c", "fetch.recurseSubmodules=false", "-c", "core.editor=false", "-c", "core.askPass=",
+    "-c", "advice.detachedHead=false", "-c", "gc.auto=0",
     "-c", "maintenance.auto=false", "-c", "log.showSignature=false", "-c", "core.quotePath=false",
 )  # fmt: skip
+_ALONE = ("-c", "credential.helper=", "-c", "core.sshCommand=false")  # of commands that need nobody else
+USERS = frozenset({"system", "global", "command"})  # whose settings a person of this machine chose
 # settings of a repository (not of its user) that name a program for git to start on files of a branch
 _PROGRAMS = re.compile(r"(?:filter\.(.+)\.(?:clean|smudge|process)|merge\..+\.driver)", re.DOTALL)
 _LOCKED = re.compile(r"Unable to create '(.+\.lock)': File exists")
@@ -97,18 +114,37 @@ class GitCommand:
         arguments = self._arguments(command, options, values, paths)
         if prefix is not None:  # of checkout-index: the folder to write to
             arguments.insert(1, f"--prefix={prefix.absolute()}/")
-        known = {"GIT_TERMINAL_PROMPT": "0", **(environment or {})}
+        known = {"GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": "none", **(environment or {})}
         if command != "config":
-            known |= self._disarmed
-        answer = self._execute(["git", *_ALWAYS, "-C", str(folder or self.folder), *arguments], typed, known, timeout)
+            known |= said_to_git(self._disarmed)
+        words = ["git", *_ALWAYS, *_ALONE, "-C", str(folder or self.folder), *arguments]
+        if typed is None and (command in _READING or f"{command} {' '.join(options[:1])}" in _READING):
+            answer = _read(command, words, known, timeout)
+        else:
+            answer = _started(words, typed, known, timeout)
         if answer.status not in expect:
             raise _error(command, answer)
         return answer
 
+    def reach(
+        self, command: str, *options: str, values: Sequence[str], settings: Sequence[tuple[str, str]],
+        leases: Mapping[str, str], protocols: str, timeout: float,
+    ) -> Answer:  # fmt: skip
+        """Run one allowed command that talks to another machine; the caller reads its status.
+
+        ``settings`` hold in this call only and stand in no argument, because they may hold what opens a door.
+        """
+        arguments = [command, *_permitted(command, options, NETWORK)]
+        arguments += [f"--force-with-lease={ref}:{old}" for ref, old in leases.items()]
+        arguments += ["--end-of-options", *_no_options(command, values)]
+        known = {"GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": protocols, "SSH_ASKPASS_REQUIRE": "never"}
+        known |= said_to_git([*self._disarmed, *settings])
+        return _started(["git", *_ALWAYS, "-C", str(self.folder), *arguments], None, known, timeout)
+
     @cached_property
     def settings(self) -> Mapping[str, str]:
         """Return git's configuration as it holds in this folder."""
-        return {key: value for _, key, value in self._scoped}
+        return {key: value for _, key, value in self.scoped}
 
     def identity(self) -> dict[str, str]:
         """Return what a commit needs to know of its author where git has not been told."""
@@ -121,73 +157,115 @@ class GitCommand:
         return found
 
     @cached_property
-    def _scoped(self) -> tuple[tuple[str, str, str], ...]:
+    def scoped(self) -> tuple[tuple[str, str, str], ...]:
+        """Return scope, key and value of everything that git is configured with, weakest first."""
         fields = self.run("config", "--list", "--show-scope", "-z").out.split("\0")
         pairs = zip(fields[0::2], fields[1::2], strict=False)
         return tuple((scope, *_split(entry)) for scope, entry in pairs)
 
     @cached_property
-    def _disarmed(self) -> Mapping[str, str]:
+    def _disarmed(self) -> tuple[tuple[str, str], ...]:
         """Settings that switch off the programs which the repository's own configuration names.
 
-        They go through the environment: a key may hold any character there. A filter becomes a plain copy; a merge
-        driver says "conflict", because an empty one would silently take one side.
+        A filter becomes a plain copy; a merge driver says "conflict", because an empty one would silently take one
+        side.
         """
         off: dict[str, str] = {}
-        for scope, key, _ in self._scoped:
+        for scope, key, _ in self.scoped:
             found = _PROGRAMS.fullmatch(key)
-            if found and scope not in ("system", "global", "command"):
+            if found and scope not in USERS:
                 off[key] = "" if found[1] else "false"
                 if found[1]:
                     off[f"filter.{found[1]}.required"] = "false"
-        said = {"GIT_CONFIG_COUNT": str(len(off))}
-        for number, (key, value) in enumerate(off.items()):
-            said |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-        return said if off else {}
+        return tuple(off.items())
 
     def _arguments(
         self, command: str, options: Sequence[str], values: Sequence[str], paths: Sequence[str] | None
     ) -> list[str]:
-        permitted = ALLOWED.get(command, frozenset())
-        if command not in ALLOWED:
-            raise KitchenError(f"git {command} is not on kitchen's list of commands")
-        kept: list[str] = []
-        expects_value = False
-        for option in options:
-            if not expects_value and option not in permitted:
-                raise KitchenError(f"git {command} {option[:40]!r} is not on kitchen's list of commands")
-            expects_value = not expects_value and option in ("-m", "-p") and command != "read-tree"
-            kept.append(option)
-        if any(value.startswith("-") for value in values):
-            raise KitchenError(f"git {command} got a value that looks like an option")
+        kept = _permitted(command, options, ALLOWED)
         end = ["--end-of-options"] if values and command not in _NO_END_OF_OPTIONS else []
-        return [command, *kept, *end, *values, *(["--", *paths] if paths is not None else [])]
+        return [command, *kept, *end, *_no_options(command, values), *(["--", *paths] if paths is not None else [])]
 
-    def _execute(self, command: list[str], typed: str | None, environment: Mapping[str, str], timeout: float) -> Answer:
-        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # a missing git is told below, as an error of ours
-        # 60 ms that finding a project does not need
-        from git.cmd import Git  # noqa: PLC0415
-        from git.exc import GitCommandNotFound  # noqa: PLC0415
 
-        ours = ("GIT_PYTHON_REFRESH", *environment, *_KEPT)
-        foreign = [name for name in os.environ if name.startswith("GIT_") and name not in ours]
-        hidden = ["env", *(part for name in foreign for part in ("-u", name))] if foreign else []
-        try:
-            with TemporaryFile() as stdin:
-                stdin.write((typed or "").encode(errors="surrogateescape"))
-                stdin.seek(0)
-                status, out, err = Git().execute(
-                    [*hidden, *command],
-                    istream=stdin,
-                    with_extended_output=True,
-                    with_exceptions=False,
-                    kill_after_timeout=timeout,
-                    strip_newline_in_stdout=False,
-                    env=environment,
-                )
-        except GitCommandNotFound:
-            raise Unavailable("git is not installed", hint="apt install git") from None
-        return Answer(status, out if isinstance(out, str) else "", err)
+def _foreign(environment: Mapping[str, str]) -> list[str]:
+    """Return the variables by which our own caller's git would turn ours elsewhere."""
+    ours = (*environment, *_KEPT)
+    return [name for name in os.environ if name.startswith("GIT_") and name not in ours]
+
+
+def _read(name: str, command: list[str], environment: Mapping[str, str], timeout: float) -> Answer:
+    """Ask git something, without GitPython: loading that costs a fifth of what `kitchen list` may take."""
+    known = {**os.environ, **environment, **_PLAIN}
+    for foreign in _foreign(environment):
+        del known[foreign]
+    try:
+        ended = subprocess.run(
+            command, env=known, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False
+        )
+    except FileNotFoundError:
+        raise _missing() from None
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"git {name} did not end in time") from None
+    out, err = (text.decode(errors="surrogateescape") for text in (ended.stdout, ended.stderr))
+    return Answer(ended.returncode, out, err)
+
+
+def _started(command: list[str], typed: str | None, environment: Mapping[str, str], timeout: float) -> Answer:
+    """Have GitPython run what changes something, or is told on its standard input what to do."""
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # a missing git is told below, as an error of ours
+    from git.cmd import Git  # noqa: PLC0415 - 60 ms that reading does not need
+    from git.exc import GitCommandNotFound  # noqa: PLC0415
+
+    foreign = [name for name in _foreign(environment) if name != "GIT_PYTHON_REFRESH"]
+    hidden = ["env", *(part for name in foreign for part in ("-u", name))] if foreign else []
+    try:
+        with TemporaryFile() as stdin:
+            stdin.write((typed or "").encode(errors="surrogateescape"))
+            stdin.seek(0)
+            status, out, err = Git().execute(
+                [*hidden, *command],
+                istream=stdin,
+                with_extended_output=True,
+                with_exceptions=False,
+                kill_after_timeout=timeout,
+                strip_newline_in_stdout=False,
+                env=environment,
+            )
+    except GitCommandNotFound:
+        raise _missing() from None
+    return Answer(status, out if isinstance(out, str) else "", err)
+
+
+def _missing() -> Unavailable:
+    return Unavailable("git is not installed", hint="apt install git")
+
+
+def _permitted(command: str, options: Sequence[str], allowed: Mapping[str, frozenset[str]]) -> list[str]:
+    """Return the options where all are on the list; raises KitchenError."""
+    if command not in allowed:
+        raise KitchenError(f"git {command} is not on kitchen's list of commands")
+    expects_value = False
+    for option in options:
+        if not expects_value and option not in allowed[command]:
+            raise KitchenError(f"git {command} {option[:40]!r} is not on kitchen's list of commands")
+        expects_value = not expects_value and option in ("-m", "-p") and command != "read-tree"
+    return list(options)
+
+
+def _no_options(command: str, values: Sequence[str]) -> Sequence[str]:
+    if any(value.startswith("-") for value in values):
+        raise KitchenError(f"git {command} got a value that looks like an option")
+    return values
+
+
+def said_to_git(settings: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Return settings as git takes them from the environment: a key may hold any character there."""
+    if not settings:
+        return {}
+    said = {"GIT_CONFIG_COUNT": str(len(settings))}
+    for number, (key, value) in enumerate(settings):
+        said |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return said
 
 
 def login_name() -> str:

@@ -18,7 +18,7 @@ REF_BYTES = 200  # a ref is a file, with ".lock" behind it: longer names fail on
 def branch_name(text: str) -> str:
     """Return text if ``git check-ref-format --branch`` would take it literally; raises InvalidInput."""
     if text == "HEAD" or text.startswith(("-", "refs/")) or not _is_ref(f"refs/heads/{text}"):
-        raise InvalidInput(f"{text[:80]!a} cannot name a branch", hint="a name like profit or feature/profit")
+        raise InvalidInput(f"{text[:80]!r} cannot name a branch", hint="a name like profit or feature/profit")
     return text
 
 
@@ -30,7 +30,7 @@ def ref_name(text: str) -> str:
                 branch_name(text.removeprefix(namespace))
             if not text.removeprefix(namespace).startswith("-") and _is_ref(text):
                 return text
-    raise InvalidInput(f"{text[:80]!a} is not a full ref name that kitchen works with")
+    raise InvalidInput(f"{text[:80]!r} is not a full ref name that kitchen works with")
 
 
 def readable_ref(text: str) -> str:
@@ -46,7 +46,7 @@ def tag_name(text: str) -> str:
 def commit_id(text: str) -> str:
     """Return a full hash; raises InvalidInput."""
     if not _HASH.fullmatch(text):
-        raise InvalidInput(f"{text[:80]!a} is not a full commit id")
+        raise InvalidInput(f"{text[:80]!r} is not a full commit id")
     return text
 
 
@@ -59,7 +59,7 @@ def inner_path(text: str) -> str:
     """Return a path within a commit, normalised; raises InvalidInput where it leaves the project."""
     path = PurePosixPath(text)
     if path.is_absolute() or ".." in path.parts or "\x00" in text:
-        raise InvalidInput(f"{text[:80]!a} is not a path within the project")
+        raise InvalidInput(f"{text[:80]!r} is not a path within the project")
     return "" if path == PurePosixPath() else str(path)
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from kitchen.adapters.git import worktrees
 from kitchen.adapters.git.command import SLOW, Answer, GitCommand, Locked, login_name
 from kitchen.adapters.git.locks import one_at_a_time, remove_stale
 from kitchen.adapters.git.names import branch_name, commit_id, inner_path, is_hash, readable_ref, ref_name, tag_name
+from kitchen.adapters.git.network import GitRemote, remote_of
 from kitchen.errors import Conflict, InvalidInput, KitchenError, NotFound
-from kitchen.ports import MergePreview, RefUpdate
+from kitchen.ports import Changes, MergePreview, RefUpdate
 
 _REF_FORMAT = "--format=%(refname) %(objecttype) %(objectname) %(*objectname)"
+_UNRESOLVED = frozenset({"DD", "AU", "UD", "UA", "DU", "AA", "UU"})  # git help status
 _LOG_FORMAT = "--format=%H%x1f%an%x1f%ae%x1f%cI%x1f%s"
 
 
@@ -34,11 +37,21 @@ class GitRepository:
         """Return the .git folder that all worktrees share."""
         return self._common_dir
 
+    @cached_property
+    def remote(self) -> GitRemote | None:
+        """Return the repository that this clone shares its branches by, or None where there is none."""
+        return remote_of(self.git)
+
     # --- refs
 
     def head(self, branch: str) -> str | None:
         """Return the commit of a local branch, or None."""
         return self._refs(f"refs/heads/{branch_name(branch)}").get(f"refs/heads/{branch}")
+
+    def heads(self, branches: Sequence[str]) -> dict[str, str]:
+        """Return the commits of those local branches that are there."""
+        found = self._refs(*(f"refs/heads/{branch_name(branch)}" for branch in branches)) if branches else {}
+        return {ref.removeprefix("refs/heads/"): commit for ref, commit in found.items()}
 
     def resolve(self, revision: str) -> str | None:
         """Return the commit that a branch, tag, full ref or hash names (in this order), or None."""
@@ -170,6 +183,21 @@ class GitRepository:
         values = [f"{commit_id(commit)}^{{tree}}"]
         return self.git.run("rev-parse", "--verify", "--quiet", values=values).out.split()[-1]
 
+    def brings_nothing(self, target: str, source: str) -> bool:
+        """Say whether the target has what source changed under other commits: squashed, rebased or picked."""
+        base = self.merge_base(target, source)
+        if base is None or self.tree_of(base) == self.tree_of(source):
+            return False  # what came and went again within a branch is nowhere else
+        if self.preview_merge(target, source).tree == self.tree_of(target):
+            return True
+        whole = self.commit_tree(self.tree_of(source), [base], "kitchen: as one commit")
+        return any(self._only_here(target, one) == 0 for one in (source, whole))
+
+    def _only_here(self, target: str, source: str) -> int:
+        """Return how many commits of source have no equal, by what they change, in the target."""
+        values = [f"{commit_id(target)}...{commit_id(source)}"]
+        return int(self.git.run("rev-list", "--count", "--right-only", "--cherry-pick", values=values).out)
+
     def changed_paths(self, base: str, commit: str) -> tuple[str, ...]:
         """Return the paths that differ between two commits."""
         return tuple(path for path in self._difference("--name-only", base, commit) if path)
@@ -235,12 +263,44 @@ class GitRepository:
         with one_at_a_time(self._common_dir, "worktrees"):
             worktrees.remove(self.git, self._common_dir, path)
 
+    def detached(self, worktree: Path) -> str | None:
+        """Return the commit that a worktree is on where it is on no branch, else None."""
+        if self.worktrees().get(worktree.resolve()) is not None:
+            return None
+        answer = self.git.run("rev-parse", "--verify", "--quiet", values=["HEAD"], expect=(0, 1), folder=worktree)
+        return answer.out.split()[-1] if answer.status == 0 else None
+
     def changes(self, worktree: Path) -> tuple[str, ...]:
         """Return changed and untracked (not ignored) paths of a worktree."""
+        return self.working(worktree).paths
+
+    def working(self, worktree: Path) -> Changes:
+        """Return what is in a worktree and in no commit, and what git is in the middle of there."""
         out = self.git.run(
             "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames", folder=worktree
         ).out  # fmt: skip
-        return tuple(entry[3:] for entry in out.split("\0") if entry)
+        entries = [entry for entry in out.split("\0") if entry]
+        unresolved = tuple(entry[3:] for entry in entries if entry[:2] in _UNRESOLVED)
+        return Changes(tuple(entry[3:] for entry in entries), unresolved, worktrees.halted(worktree))
+
+    def start_merge(self, worktree: Path, commit: str) -> None:
+        """Merge a commit into a clean worktree's branch, leaving conflicts in the files and the commit to be made."""
+        self.git.run(
+            "merge", "--no-commit", "--no-ff", "--quiet", values=[commit_id(commit)], expect=(0, 1), folder=worktree,
+            environment=self.git.identity(), timeout=SLOW,
+        )  # fmt: skip
+
+    def commit_merge(self, worktree: Path, message: str) -> str:
+        """Commit a merge whose files are all resolved and return the commit."""
+        self._unlocked(
+            "commit", "--quiet", "--no-verify", "--no-gpg-sign", "-F-",
+            typed=message, folder=worktree, environment=self.git.identity(),
+        )  # fmt: skip
+        return self.git.run("rev-parse", "--verify", "--quiet", values=["HEAD"], folder=worktree).out.split()[-1]
+
+    def abort_merge(self, worktree: Path) -> None:
+        """Put a worktree back to what it was before a merge was begun in it."""
+        self._unlocked("merge", "--abort", folder=worktree)
 
     def follow(self, worktree: Path, old: str, new: str) -> None:
         """Bring a clean worktree's files from commit old to new after its branch moved; done already is success."""

@@ -41,6 +41,17 @@ def all_of(git: GitCommand) -> tuple[Worktree, ...]:
     return tuple(found)
 
 
+_MARKS = {"MERGE_HEAD": "merge", "rebase-merge": "rebase", "rebase-apply": "rebase", "CHERRY_PICK_HEAD": "cherry-pick",
+          "REVERT_HEAD": "revert"}  # fmt: skip
+
+
+def halted(worktree: Path) -> str | None:
+    """Return what git is in the middle of in a worktree, by the marks that it leaves itself there."""
+    marker = worktree / ".git"
+    own = marker if marker.is_dir() else worktree / marker.read_text(errors="replace").strip().removeprefix("gitdir: ")
+    return next((what for mark, what in _MARKS.items() if (own / mark).exists()), None)
+
+
 def ignore(common_dir: Path) -> None:
     """Have git ignore the folder of worktrees, in this clone only."""
     exclude = common_dir / "info" / "exclude"

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 import re
+import secrets as randomness
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import psycopg2
 import psycopg2.extensions
 from psycopg2 import errors
 
+from kitchen.adapters.postgres.patience import PatientConnection
 from kitchen.domain.connection import Credentials
 from kitchen.errors import Conflict, KitchenError, NotFound, NotPermitted, Unavailable
-from kitchen.ports import Row
+
+if TYPE_CHECKING:
+    from kitchen.ports import Row
 
 CONNECT_TIMEOUT = 10  # seconds
 _REFUSALS = (
@@ -25,6 +31,7 @@ _REFUSALS = (
 )
 _NO_DATABASE = re.compile(r'database ".*" does not exist')
 _NO_ROLE = re.compile(r'role ".*" does not exist')
+_FULL = ("remaining connection slots", "too many clients")
 _UNTRUSTED = ("SSL", "certificate")
 
 
@@ -95,6 +102,16 @@ class PgSession:
         except psycopg2.Error:
             self.connection.close()
 
+    @contextmanager
+    def unhurried(self) -> Iterator[None]:
+        """Let statements in the block last as long as the server is there, also in a session of short ones."""
+        connection = self.connection
+        if not isinstance(connection, PatientConnection):
+            yield
+            return
+        with connection.unhurried():
+            yield
+
     def cancel(self) -> None:
         """Ask the server to end the statement that another thread runs in this session."""
         if not self.connection.closed:
@@ -118,32 +135,57 @@ def _forget_ambient() -> None:
         del os.environ[name]
 
 
-def connect(credentials: Credentials, *, application: str, options: Sequence[str] = ()) -> PgSession:
+def connect(
+    credentials: Credentials, *, application: str, options: Sequence[str] = (), patience: float | None = None
+) -> PgSession:
     """Open a session; the role is taken on by start-up option so that RESET ROLE comes back to it.
 
+    A statement that takes longer than ``patience`` seconds is given up; without, one lasts as long as the server is
+    there (see ``patience.py``).
     Raises Unavailable where no server answers, NotPermitted where the login is refused and NotFound where there is no
     such database.
     """
     _forget_ambient()
     settings = [f"-c role={credentials.role}"] if credentials.role else []
     settings += [f"-c {option}" for option in options]
-    try:
-        connection = psycopg2.connect(
-            host=credentials.host,
-            port=credentials.port,
-            dbname=credentials.database,
-            user=credentials.user,
-            password=credentials.password.reveal(),
-            application_name=application[:63],
-            connect_timeout=CONNECT_TIMEOUT,
-            sslmode=credentials.tls,
-            sslrootcert=credentials.authorities,
-            options=" ".join(settings),
-            keepalives_idle=30,
-        )
-    except psycopg2.OperationalError as error:
-        raise _unconnected(credentials, str(error)) from None
+    give_up = time.monotonic() + CONNECT_TIMEOUT
+    while True:
+        try:
+            connection = _opened(credentials, application, " ".join(settings))
+            break
+        except psycopg2.OperationalError as error:
+            is_full = any(sign in str(error) for sign in _FULL)
+            if not is_full or time.monotonic() > give_up:
+                raise _unconnected(credentials, str(error)) from None
+        time.sleep(0.1 + randomness.randbelow(200) / 1000)  # many at once: sessions end as commands do
+    connection.watch(patience, lambda: _is_there(credentials))
     return PgSession(connection)
+
+
+def _opened(credentials: Credentials, application: str, options: str) -> PatientConnection:
+    return psycopg2.connect(
+        host=credentials.host,
+        port=credentials.port,
+        dbname=credentials.database,
+        user=credentials.user,
+        password=credentials.password.reveal(),
+        application_name=application[:63],
+        connect_timeout=CONNECT_TIMEOUT,
+        sslmode=credentials.tls,
+        sslrootcert=credentials.authorities,
+        options=options,
+        keepalives_idle=30,
+        connection_factory=PatientConnection,
+    )
+
+
+def _is_there(credentials: Credentials) -> bool:
+    """Say whether a server answers at all; one that refuses us, or has no place left, is there."""
+    try:
+        _opened(credentials, "kitchen: is it there", "").close()
+    except psycopg2.Error as error:
+        return "FATAL:" in str(error)
+    return True
 
 
 def _unconnected(credentials: Credentials, said: str) -> KitchenError:

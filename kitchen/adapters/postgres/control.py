@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import psycopg2.extensions
 
+from kitchen.adapters.postgres import patience
 from kitchen.adapters.postgres.connection import PgSession
 from kitchen.adapters.postgres.migrate import bring_up_to_date
 from kitchen.adapters.postgres.sessions import PgSessions
@@ -20,10 +21,11 @@ if TYPE_CHECKING:  # records load when a command reads them: start-up time is a 
     from kitchen.adapters.postgres.control_pantries import PgPantries
     from kitchen.adapters.postgres.control_releases import PgReleases
     from kitchen.adapters.postgres.control_runs import PgRuns
+    from kitchen.adapters.postgres.control_schedules import PgSchedules
 
 
 class ControlSession(PgSession):
-    """The provisioner's session of one command; opened when first used, and again after the server was away."""
+    """One command's session, the provisioner's or a person's; opened when first used, and after the server was away."""
 
     def __init__(self, sessions: PgSessions) -> None:
         self._sessions = sessions
@@ -34,9 +36,9 @@ class ControlSession(PgSession):
     def connection(self) -> psycopg2.extensions.connection:  # type: ignore[override]  # an attribute there
         """Return a live connection to a database whose control schema is up to date."""
         if self._open is None or (self._open.connection.closed and not self._in_transaction):
-            opened = self._sessions.as_administrator()
+            opened = self._sessions.as_recorder(patience=patience.ANSWER)
             try:
-                bring_up_to_date(opened)
+                bring_up_to_date(opened, may_change=self._sessions.may_migrate)
             except BaseException:
                 opened.close()
                 raise
@@ -64,7 +66,7 @@ class ControlSession(PgSession):
 
 
 class PgControl:
-    """The Control port. ``session`` is the provisioner's session that all records share."""
+    """The Control port. ``session`` is the one that all records share."""
 
     def __init__(self, sessions: PgSessions, *, environment: str, person: str) -> None:
         self.environment = environment
@@ -120,8 +122,15 @@ class PgControl:
         return PgPantries(self.session)
 
     @cached_property
+    def schedules(self) -> PgSchedules:
+        """Return what the environment's schedules have done."""
+        from kitchen.adapters.postgres.control_schedules import PgSchedules  # noqa: PLC0415
+
+        return PgSchedules(self.session)
+
+    @cached_property
     def releases(self) -> PgReleases:
         """Return the releases into the environment."""
         from kitchen.adapters.postgres.control_releases import PgReleases  # noqa: PLC0415
 
-        return PgReleases(self.session)
+        return PgReleases(self.session, is_own=not self._sessions.may_migrate)

@@ -7,17 +7,27 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from psycopg2 import errors
 
+from kitchen.adapters.postgres import patience
 from kitchen.adapters.postgres.connection import PgSession, connect, translated
 from kitchen.adapters.postgres.sessions import PgSessions
 from kitchen.domain.journal import Operation, OperationState, StepState
-from kitchen.errors import Conflict
-from kitchen.ports import Row
+from kitchen.errors import Conflict, NotPermitted
+
+if TYPE_CHECKING:
+    from kitchen.ports import Row
 
 _OPERATION = "id, kind, subject, arguments, state, by, host, pid, version, started_at, ended_at, error"
+
+_CHAIN = """
+SELECT head.chain, head.position, head.hash, entry.position, entry.previous, entry.hash,
+       kitchen_control.audit_text(entry)
+FROM kitchen_control.audit_head AS head LEFT JOIN kitchen_control.audit AS entry ON true ORDER BY entry.position
+"""
 
 _LOCK_OPTIONS = (
     "search_path=pg_catalog",
@@ -126,8 +136,9 @@ class PgLocks:
         """Hold a named lock for the block; raises Conflict, naming the holder, where it is taken."""
         self._session.execute("INSERT INTO kitchen_control.lock VALUES (%s) ON CONFLICT DO NOTHING", [name])
         holding = connect(
-            self._sessions.administrator(), application=f"kitchen lock {name}: {purpose}", options=_LOCK_OPTIONS
-        )
+            self._sessions.recorder(), application=f"kitchen lock {name}: {purpose}", options=_LOCK_OPTIONS,
+            patience=patience.ANSWER,
+        )  # fmt: skip
         try:
             holding.connection.autocommit = False
             self._take(holding, name)
@@ -136,12 +147,22 @@ class PgLocks:
         finally:
             holding.close()
 
+    def held(self) -> frozenset[str]:
+        """Return the names that live processes hold; nothing is taken to find out."""
+        rows = self._session.query(
+            "SELECT h.name FROM kitchen_control.lock_holder AS h JOIN pg_catalog.pg_stat_activity AS a"
+            " ON a.pid = h.backend AND coalesce(a.backend_start <= h.since, true)"
+        )
+        return frozenset(name for (name,) in rows)
+
     def _take(self, holding: PgSession, name: str) -> None:
         with translated(f"locking {name!r}"), holding.connection.cursor() as cursor:
             try:
                 cursor.execute("SELECT FROM kitchen_control.lock WHERE name = %s FOR UPDATE NOWAIT", [name])
             except errors.LockNotAvailable:
                 raise Conflict(f"{name!r} is locked{self._holder(name)}", hint="try again in a moment") from None
+            if cursor.rowcount != 1:
+                raise NotPermitted(f"{name!r} is somebody else's to lock", hint="kitchen list --mine")
 
     def _sign(self, name: str, purpose: str, backend: int) -> None:
         self._session.execute(
@@ -194,29 +215,38 @@ class PgAudit:
         )
         return tuple(dict(zip(names, row, strict=True)) for row in rows)
 
-    def verify(self) -> tuple[int, str | None]:
+    def verify(self, seen: str | None = None) -> tuple[int, str | None]:
         """Return how many entries were checked and what is wrong with the first bad one, if any."""
-        ((chain, head_position, head),) = self._session.query(
-            "SELECT chain, position, hash FROM kitchen_control.audit_head"
-        )
+        rows = self._session.query(_CHAIN)  # head and entries as of one moment
+        chain, head_position, head = rows[0][:3]
         previous, count = sha256(str(chain).encode()).hexdigest(), 0
-        rows = self._session.query(
-            "SELECT position, previous, hash, kitchen_control.audit_text(entry) "
-            "FROM kitchen_control.audit AS entry WHERE position <= %s ORDER BY position",
-            [head_position],
-        )
-        for position, said_previous, said, text in rows:
+        remembered = seen.split() if seen is not None else [str(chain), "0", previous]
+        if remembered[0] != str(chain):
+            return 0, "it is another chain than the one that was seen here before"
+        hashes = [previous]
+        for position, said_previous, said, text in (row[3:] for row in rows if row[3] is not None):
             count += 1
             if position != count:
                 return count, f"entry {count} is missing"
+            if position > head_position:
+                return count, f"entry {position} does not belong to the chain"
             if said_previous != previous:
                 return count, f"entry {position} does not follow the entry before it"
             if said != sha256(text.encode()).hexdigest():
                 return count, f"entry {position} was altered"
             previous = said
+            hashes.append(said)
         if (count, previous) != (head_position, head):
             return count, f"entries after {count} are missing"
+        known = int(remembered[1])
+        if known > count or hashes[known] != remembered[2]:
+            return count, f"entry {known}, which was seen here before, is gone or another one"
         return count, None
+
+    def head(self) -> str:
+        """Return chain, position and hash of the newest entry."""
+        (row,) = self._session.query("SELECT chain, position, hash FROM kitchen_control.audit_head")
+        return " ".join(map(str, row))
 
 
 def _json(values: Mapping[str, object]) -> str:

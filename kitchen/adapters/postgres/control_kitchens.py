@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from psycopg2 import errors
 
 from kitchen.adapters.postgres.connection import PgSession, translated
 from kitchen.domain.kitchen import Kind, Kitchen, State
+from kitchen.domain.words import counted
 from kitchen.errors import Conflict, Refused
-from kitchen.ports import Quota, Row
+
+if TYPE_CHECKING:
+    from kitchen.ports import Quota, Row
 
 _COLUMNS = tuple(field.name for field in fields(Kitchen))
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM kitchen_control.kitchen"
@@ -29,6 +34,14 @@ UPDATE kitchen_control.kitchen SET {", ".join(f"{column} = %({column})s" for col
 WHERE id = %(id)s AND state = %(expected)s
   AND (%(state)s <> 'deleting' OR state = 'deleting'
        OR NOT EXISTS (SELECT FROM kitchen_control.kitchen AS below WHERE below.parent = %(name)s))
+"""
+_ESTIMATE = "c.relpages::bigint * pg_catalog.current_setting('block_size')::bigint"  # as of the last ANALYZE
+_SIZES = """
+SET LOCAL lock_timeout = '100ms';
+SELECT n.nspname, count(c.oid), coalesce(sum({size}), 0)::bigint
+FROM pg_catalog.pg_namespace AS n
+LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'm')
+WHERE n.nspname = ANY(%s) GROUP BY n.nspname
 """
 
 
@@ -73,7 +86,7 @@ class PgKitchens:
         )
         if theirs >= quota.per_person:
             raise Refused(
-                f"{owner} has {theirs} kitchens, and the environment allows {quota.per_person} each",
+                f"{owner} has {counted(theirs, 'kitchen')}, and the environment allows {quota.per_person} each",
                 hint="kitchen list --mine, then kitchen delete K, or raise kitchens.per_person",
             )
         if all_of_them >= quota.total:
@@ -90,6 +103,19 @@ class PgKitchens:
     def all(self) -> tuple[Kitchen, ...]:
         """Return every kitchen, by name."""
         return tuple(_kitchen(row) for row in self._session.query(f"{_SELECT} ORDER BY name"))
+
+    def has_login(self, login: str) -> bool:
+        """Say whether a login of one person into a kitchen is still there."""
+        rows = self._session.query("SELECT EXISTS (SELECT FROM kitchen_control.lease WHERE login = %s)", [login])
+        return bool(rows[0][0])
+
+    def sizes(self, schemas: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """Return how many tables and bytes are in each of the schemas that are there."""
+        try:
+            rows = self._session.query(_SIZES.format(size="pg_catalog.pg_total_relation_size(c.oid)"), [list(schemas)])
+        except Conflict:  # somebody holds a table for longer than a list may wait
+            rows = self._session.query(_SIZES.format(size=_ESTIMATE), [list(schemas)])
+        return {schema: (tables, size) for schema, tables, size in rows}
 
     def save(self, kitchen: Kitchen, *, expected: State) -> None:
         """Replace the record of a kitchen; raises Conflict where its state has changed or children keep it."""
@@ -147,5 +173,11 @@ def _values(kitchen: Kitchen) -> dict[str, object]:
 
 def _kitchen(row: Row) -> Kitchen:
     values = dict(zip(_COLUMNS, row, strict=True))
+    if values["kind"] not in set(Kind) or values["state"] not in set(State):
+        raise Refused(
+            f"kitchen {values['name']!r} is a {values['kind']} kitchen that is {values['state']}: "
+            "this version of kitchen does not know such",
+            hint="pip install --upgrade dataops-kitchen",
+        )
     return Kitchen(**{**values, "id": UUID(values["id"]), "kind": Kind(values["kind"]),
                       "state": State(values["state"]), "staff": tuple(values["staff"])})  # fmt: skip

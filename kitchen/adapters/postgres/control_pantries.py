@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-from psycopg2.extras import Json
+from typing import TYPE_CHECKING
 
 from kitchen.adapters.postgres.connection import PgSession
 from kitchen.errors import Conflict
 from kitchen.ports import PantryVersion
+
+if TYPE_CHECKING:
+    from psycopg2.extras import Json
 
 _SELECT = "SELECT version, state, created_at, manifest FROM kitchen_control.pantry"
 
@@ -24,7 +26,7 @@ class PgPantries:
         rows = self._session.query(
             "INSERT INTO kitchen_control.pantry (version, state, manifest)"
             " SELECT coalesce(max(version), 0) + 1, 'building', %s FROM kitchen_control.pantry RETURNING version",
-            [Json(dict(manifest))],
+            [_json(manifest)],
         )
         return int(rows[0][0])
 
@@ -33,7 +35,7 @@ class PgPantries:
         changed = self._session.execute(
             "UPDATE kitchen_control.pantry SET state = 'ready', manifest = %s,"
             " published_at = coalesce(published_at, now()) WHERE version = %s AND state IN ('building', 'ready')",
-            [Json(dict(manifest)), version],
+            [_json(manifest), version],
         )
         if changed != 1:
             raise Conflict(f"pantry version {version} is not there any more", hint="kitchen pantry list")
@@ -52,3 +54,9 @@ class PgPantries:
     def all(self) -> tuple[PantryVersion, ...]:
         """Return every version, newest first."""
         return tuple(PantryVersion(*row) for row in self._session.query(f"{_SELECT} ORDER BY version DESC"))
+
+
+def _json(manifest: Mapping[str, object]) -> Json:
+    from psycopg2.extras import Json  # noqa: PLC0415 - what only reads needs none of it
+
+    return Json(dict(manifest))

@@ -7,15 +7,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from typing import TYPE_CHECKING
 from uuid import UUID
-
-from psycopg2.extras import Json
 
 from kitchen.adapters.postgres.connection import PgSession, translated
 from kitchen.domain.recipe import Severity
 from kitchen.domain.run import NodeRun, Run, RunState, TestResult
 from kitchen.errors import Conflict
-from kitchen.ports import Row
+
+if TYPE_CHECKING:
+    from psycopg2.extras import Json
+
+    from kitchen.ports import Row
 
 _ASIDE = " (rolled back)"  # no kitchen's name contains a space
 
@@ -118,6 +121,14 @@ class PgRuns:
         rows = self._session.query(_RUN + where + " ORDER BY r.started_at DESC, r.id LIMIT %s", [*chosen, limit])
         return tuple(_run(row) for row in rows)
 
+    def latest(self, kitchens: Sequence[str]) -> dict[str, Run]:
+        """Return the last run of each of the kitchens, without nodes and tests."""
+        last = (
+            "(SELECT l.id FROM kitchen_control.run AS l WHERE l.kitchen = k ORDER BY l.started_at DESC, l.id LIMIT 1)"
+        )
+        rows = self._session.query(_RUN + f" WHERE r.id IN (SELECT {last} FROM unnest(%s) AS k)", [list(kitchens)])
+        return {run.kitchen: run for run in map(_run, rows)}
+
     def measured(self, recipe: str, node: str, test: str, *, kitchens: Sequence[str], limit: int) -> tuple[str, ...]:
         """Return what a test measured in runs where it passed, oldest first: the last ``limit`` of these kitchens."""
         rows = self._session.query(
@@ -203,6 +214,8 @@ def _values(result: TestResult) -> tuple[object, ...]:
 
 
 def _json(value: Mapping[str, object] | list[Mapping[str, object]]) -> Json:
+    from psycopg2.extras import Json  # noqa: PLC0415 - what only reads needs none of it
+
     return Json(value, dumps=_dumps)
 
 

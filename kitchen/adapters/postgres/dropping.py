@@ -18,6 +18,12 @@ _ATTEMPTS = 4  # where a reader is in the way
 _ROLES = """
 SELECT rolname, pg_catalog.shobj_description(oid, 'pg_authid') FROM pg_catalog.pg_roles WHERE rolname = ANY(%s)
 """
+_LEASES = r"""
+SELECT rolname FROM pg_catalog.pg_roles WHERE pg_catalog.starts_with(rolname, %s)
+  AND pg_catalog.substr(rolname, pg_catalog.length(%s) + 1) ~ '^l[0-9a-f]{6}$'
+  AND pg_catalog.shobj_description(oid, 'pg_authid') = %s ORDER BY 1
+"""
+_HAS_LEASES = "SELECT pg_catalog.to_regclass('kitchen_control.lease') IS NOT NULL"
 _SCHEMAS = """
 SELECT nspname, pg_catalog.obj_description(oid, 'pg_namespace') FROM pg_catalog.pg_namespace WHERE nspname = ANY(%s)
 """
@@ -61,7 +67,7 @@ def drop_workspace(session: PgSession, kitchen: Kitchen, schemas: Sequence[str])
     Raises Conflict for what bears another mark, for a standing kitchen that owns tables, and where others depend on
     the kitchen's tables or hold them.
     """
-    roles = _marked(session, _ROLES, [kitchen.login_role, kitchen.owner_role, kitchen.reader_role], kitchen, "role")
+    roles = _roles(session, kitchen)
     if kitchen.kind is Kind.STANDING:
         _refuse_owner_of_tables(session, kitchen)
     ours = _marked_schemas(session, kitchen, schemas)
@@ -74,8 +80,26 @@ def drop_workspace(session: PgSession, kitchen: Kitchen, schemas: Sequence[str])
         statements.append(_quoted(session, "DROP OWNED BY {} CASCADE", role))
     for role in roles:
         statements.append(_quoted(session, "DROP ROLE {}", role))
+    if session.query(_HAS_LEASES)[0][0]:
+        statements.append(f"DELETE FROM kitchen_control.lease WHERE kitchen = '{kitchen.id}'")
     if statements:
         _drop(session, statements, kitchen)
+
+
+def close_workspace(session: PgSession, kitchen: Kitchen) -> None:
+    """Close the login and end its sessions; raises Conflict where they do not end."""
+    roles = _roles(session, kitchen)
+    _close(session, kitchen, roles)
+    if session.query("SELECT FROM pg_catalog.pg_stat_activity WHERE usename = ANY(%s)", [roles]):
+        raise Conflict(f"sessions of kitchen {kitchen.name!r} do not end", hint="try again in a moment")
+
+
+def _roles(session: PgSession, kitchen: Kitchen) -> list[str]:
+    """Return the kitchen's roles that are there, people's own logins into it first."""
+    names = [kitchen.login_role, kitchen.owner_role, kitchen.reader_role]
+    head = kitchen.login_role.removesuffix("login")
+    leases = [name for (name,) in session.query(_LEASES, [head, head, kitchen.mark])]
+    return [*leases, *_marked(session, _ROLES, names, kitchen, "role")]
 
 
 def _marked(session: PgSession, query: str, names: Sequence[str], kitchen: Kitchen, what: str) -> list[str]:
@@ -99,9 +123,9 @@ def _marked_schemas(session: PgSession, kitchen: Kitchen, schemas: Sequence[str]
 
 def _close(session: PgSession, kitchen: Kitchen, roles: Sequence[str]) -> None:
     """From here on the credentials open nothing."""
-    if kitchen.login_role in roles:
-        session.execute(_quoted(session, "ALTER ROLE {} NOLOGIN", kitchen.login_role))
-        session.query(_END_SESSIONS, [list(roles)])
+    for role in roles:
+        session.execute(_quoted(session, "ALTER ROLE {} NOLOGIN", role))
+    session.query(_END_SESSIONS, [list(roles)])
 
 
 def _refuse_owner_of_tables(session: PgSession, kitchen: Kitchen) -> None:

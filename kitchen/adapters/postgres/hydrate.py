@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from kitchen.adapters.postgres.connection import PgSession
@@ -19,7 +19,10 @@ from kitchen.adapters.postgres.structure_notes import comments, settings
 from kitchen.adapters.postgres.structure_tables import advance, ownership, placed_tables
 from kitchen.adapters.postgres.structure_text import Sort, plain, qualified, quote
 from kitchen.domain.layout import TableName
-from kitchen.ports import Hydrated
+from kitchen.errors import Conflict
+from kitchen.ports import ChosenRows, Hydrated
+
+Chosen = Mapping[TableName, tuple[ChosenRows, ...]]  # of physical tables; what is not here comes whole
 
 
 class Hydration:
@@ -37,8 +40,8 @@ class Hydration:
         made += [self._logical(view.name) for view in self._structure.views]
         self._place = placing(names, made, [routine.name for routine in self._structure.routines])
 
-    def run(self, *, with_rows: bool) -> Hydrated:
-        """Make everything and say what was made and what was left out."""
+    def run(self, *, with_rows: bool, chosen: Chosen | None = None) -> Hydrated:
+        """Make everything and say what was made and what was left out; of chosen tables only those rows."""
         work, structure, place, taken = self._work, self._structure, self._place, self._plan
         bound = Bound(work, self._names, self._deparser, structure, {*taken.own_views, *taken.own_routines})
         keys = Keys(work, self._names, taken.family)
@@ -47,7 +50,8 @@ class Hydration:
         work.must(placed_tables(bare, place))
         work.quietly(self._late_ownerships())
         if with_rows:
-            work.quietly(self._rows(bare))
+            work.quietly(self._rows(bare, chosen or {}))
+            self._refuse_missing(bare, chosen or {})
         work.must(placed_indexes(structure, place))
         bound.make(place)
         keys.add(placed_constraints(structure, place, keys.within))
@@ -104,7 +108,8 @@ class Hydration:
             if sequence.oid not in self._new_sequences:
                 yield from ownership(sequence, tables, self._place)
 
-    def _rows(self, bare: Structure) -> Iterator[Statement]:
+    def _rows(self, bare: Structure, chosen: Chosen) -> Iterator[Statement]:
+        tables = {table.oid: table for table in bare.tables}
         for table in bare.tables:
             if table.kind == "p":
                 continue
@@ -112,7 +117,24 @@ class Hydration:
             named = f" ({columns})" if columns else ""
             copied = f"SELECT {columns} FROM ONLY {qualified(table.name)}"
             insert = f"INSERT INTO {self._own(table.name)}{named} OVERRIDING SYSTEM VALUE {copied}"
-            yield Statement(insert, f"rows of {table.name}")
+            pieces = _chosen_of(table, tables, chosen)
+            if pieces is None:
+                yield Statement(insert, f"rows of {table.name}")
+            for piece in pieces or ():
+                some = piece.put_into(f"{insert} t WHERE {piece.condition}")
+                yield Statement(some, f"rows of {table.name}")
+
+    def _refuse_missing(self, bare: Structure, chosen: Chosen) -> None:
+        """Raise Conflict where chosen rows have changed since: their old places are empty."""
+        for table in bare.tables:
+            wanted = chosen.get(table.name)
+            if wanted and table.kind != "p":
+                count = self._work.session.query(f"SELECT count(*) FROM ONLY {self._own(table.name)}")[0][0]
+                if count != sum(piece.rows for piece in wanted):
+                    raise Conflict(
+                        f"rows of {self._logical(table.name)} changed while a sample of them was copied",
+                        hint="kitchen recover",
+                    )
 
     def _values(self) -> Iterator[Statement]:
         """Yield what brings sequences to their source's value; one that the kitchen had before never goes back."""
@@ -144,6 +166,14 @@ class Hydration:
                 if any(reference.sort is Sort.RELATION for reference in column.type.references()):
                     where = f"column {self._logical(table.name)}.{column.name}"
                     yield f"{where} keeps the row type of {column.type.shown()}"
+
+
+def _chosen_of(table: Table, tables: Mapping[int, Table], chosen: Chosen) -> tuple[ChosenRows, ...] | None:
+    """Return the chosen rows of a table; none of a partition that has none, None for a table that comes whole."""
+    if table.name in chosen:
+        return chosen[table.name]
+    above = [tables[oid] for oid in table.parents if oid in tables] if table.bound is not None else []
+    return () if any(_chosen_of(parent, tables, chosen) is not None for parent in above) else None
 
 
 def locked(session: PgSession, family: Sequence[Found]) -> None:

@@ -11,9 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from kitchen.adapters.postgres.connection import PgSession, connect, translated
+from kitchen.adapters.postgres.install_people import people_actions, people_roles
 from kitchen.adapters.postgres.install_rights import rights
 from kitchen.domain.connection import Credentials
 from kitchen.domain.installation import Action, Caution, Installation, Place, provisioner_mark, scram_verifier
+from kitchen.domain.people import people_mark
 from kitchen.domain.secret import Secret
 from kitchen.errors import Conflict, NotFound, NotPermitted
 
@@ -37,6 +39,9 @@ _LOGINS = r"""
 SELECT rolname FROM pg_catalog.pg_roles
 WHERE rolcanlogin AND NOT rolsuper AND rolname !~ '^(pg_|kitchen__)' AND rolname <> %s ORDER BY 1
 """
+_COMMENTS = (
+    "SELECT rolname, pg_catalog.shobj_description(oid, 'pg_authid') FROM pg_catalog.pg_roles WHERE rolname = ANY (%s)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +53,20 @@ class _Seen:
     role: tuple[bool, bool, bool, bool, str | None] | None
     database: tuple[str, bool, bool] | None
     logins: tuple[str, ...]
+    strangers: tuple[tuple[str, str], ...]  # roles with names that people's groups need, and what they are for
 
 
 class PgInstaller:
     """One environment's place on one server, as its administrator (``login``) sees it; None: nobody can look."""
 
-    def __init__(self, login: Credentials | None, *, environment: str, database: str, schemas: Sequence[str]) -> None:
+    def __init__(
+        self, login: Credentials | None, *, environment: str, database: str, schemas: Sequence[str], gated: bool = False
+    ) -> None:
         self._login = login
         self._environment = environment
         self._database = database
         self._schemas = tuple(schemas)  # those with production's own tables
+        self._gated = gated
 
     def plan(self, provisioner: str, password: Secret, *, takes_over: bool) -> Installation:
         """Return what is to be done; nothing is changed.
@@ -77,6 +86,11 @@ class PgInstaller:
                 hint=f"kitchen secret set provisioner user password -e {self._environment}, with what the other store "
                 "holds; or --new-password, which shuts that one out",
             )
+        for name, told in seen.strangers if seen is not None else ():
+            raise Conflict(
+                f"the role {name!r} is there already for something else: {told}",
+                hint="another environment name, or another server",
+            )
         actions = [*_role(provisioner, mark, password, seen), *_database(provisioner, self._database, seen)]
         cautions = list(_cautions(provisioner, seen))
         if seen is not None and seen.database is not None:
@@ -86,6 +100,7 @@ class PgInstaller:
             cautions += left
         else:
             actions += _public(provisioner, opens="public" in self._schemas)
+        actions += people_actions(self._environment, self._database, provisioner, gated=self._gated)
         version = seen.version if seen is not None else None
         return Installation(
             self._environment, provisioner, self._database, version, tuple(actions), tuple(cautions)
@@ -132,9 +147,12 @@ class PgInstaller:
             role = session.query(_PROVISIONER, [provisioner])
             database = session.query(_DATABASE, [self._database])
             logins = session.query(_LOGINS, [provisioner])
+            groups = session.query(_COMMENTS, [list(people_roles(self._environment))])
+        mark = people_mark(self._environment, self._database)
         return _Seen(
             version, is_superuser, role[0] if role else None,
             database[0] if database else None, tuple(row[0] for row in logins),
+            tuple((name, told or "nobody knows what") for name, told in groups if told != mark),
         )  # fmt: skip
 
 
@@ -223,5 +241,5 @@ def _name(text: str) -> str:
 def _literal(text: str) -> str:
     """Quote text of our own or the catalogue's making; a backslash would mean different things on different servers."""
     if "\\" in text:
-        raise Conflict(f"a name with a backslash cannot be used here: {text!a}")
+        raise Conflict(f"a name with a backslash cannot be used here: {text!r}")
     return "'" + text.replace("'", "''") + "'"

@@ -34,19 +34,26 @@ def migrations() -> dict[int, Path]:
     return {int(path.name[:4]): path for path in sorted(FOLDER.iterdir()) if _FILE.fullmatch(path.name)}
 
 
-def bring_up_to_date(session: PgSession) -> None:
+def bring_up_to_date(session: PgSession, *, may_change: bool = True) -> None:
     """Apply what the database has not yet; one query where it has everything.
 
-    Raises Refused where the database holds migrations that this version does not know.
+    Raises Refused where the database holds migrations that this version does not know, and NotPermitted where some are
+    missing and whoever asks may not change that.
     """
     applied = _applied(session)
+    if not may_change and (applied is None or migrations().keys() - applied):
+        raise NotPermitted(
+            "the environment's control schema is older than this kitchen", hint="an admin types: kitchen up ENV"
+        )
     if applied is None:
         _begin(session)
         applied = frozenset()
     _check_known(applied)
-    for number, path in migrations().items():
-        if number not in applied:
-            _apply(session, number, path)
+    missing = [number for number in migrations() if number not in applied]
+    for number in missing:
+        _apply(session, number, migrations()[number])
+    if missing:  # people see what is new as they saw the rest
+        session.execute("SELECT kitchen_control.configure(s) FROM kitchen_control.setting AS s")
 
 
 def _applied(session: PgSession) -> frozenset[int] | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from kitchen.adapters.postgres.connection import PgSession, connect
 from kitchen.adapters.postgres.pantry_copy import Relay, copy_all
+from kitchen.adapters.postgres.sessions import PRIVILEGED
 from kitchen.adapters.postgres.source import PgSnapshot, read_catalogue
 from kitchen.adapters.postgres.structure import (
     Statement,
@@ -20,6 +21,7 @@ from kitchen.adapters.postgres.structure import (
     type_statements,
 )
 from kitchen.adapters.postgres.structure_text import literal, qualified, quote
+from kitchen.adapters.postgres.structure_without import Dropped, without
 from kitchen.domain.catalogue import Catalogue
 from kitchen.domain.kitchen import pantry_reader_role
 from kitchen.domain.layout import Layout, TableName
@@ -28,6 +30,7 @@ from kitchen.errors import Conflict, KitchenError, Refused
 from kitchen.ports import CopyJob, Row, Sessions
 
 _DROP_BATCH = 200  # tables: each takes a lock, and locks are few
+_BATCH = 200  # statements, likewise
 
 _OUTSIDE = """
 SELECT DISTINCT n.nspname || '.' || v.relname FROM pg_depend d
@@ -47,20 +50,23 @@ class PgPantryStore:
         self._layout = layout
         self._environment = environment
 
-    def make(self, version: int, snapshot: PgSnapshot) -> tuple[Structure, tuple[str, ...]]:
+    def make(
+        self, version: int, snapshot: PgSnapshot, dropped: Dropped | None = None
+    ) -> tuple[Structure, tuple[str, ...]]:
         """Make the group role, types and bare tables of a version; return the source's structure and what is left out.
 
         Raises Refused where a type of the source has changed so that tables of two versions would not join.
         """
         try:
             with snapshot.reader() as reading:
-                structure = read_structure(reading, snapshot.schemas)
+                structure = without(read_structure(reading, snapshot.schemas), reading, dropped or {})
         except KitchenError:  # what was dropped meanwhile is in the moment's catalogue, and cannot be described
             snapshot.refuse_changes()
             raise
-        with self._open() as session, session.transaction():
-            session.execute("SET LOCAL statement_timeout = '10min'")
-            self._make_schemas(session, version)
+        with self._open() as session:
+            session.execute("SET statement_timeout = '10min'")
+            with session.transaction():
+                self._make_schemas(session, version)
             structure = located(structure, session)
             existing = read_structure(session, list(self._types().values()))
             if conflicts := type_conflicts(structure, self._types(), existing):
@@ -84,14 +90,12 @@ class PgPantryStore:
     def finish(self, version: int, structure: Structure) -> None:
         """Add indexes, constraints and views, bring sequences forward, gather statistics, open it for reading."""
         with self._open() as session:
-            with session.transaction():
-                session.execute("SET LOCAL maintenance_work_mem = '256MB'")
-                _run(session, finish_statements(
-                    structure, self._tables(version), self._types(), security_invoker=True,
-                ))  # fmt: skip
-                _run(session, sequence_statements(structure, self._tables(version)))
+            session.execute("SET maintenance_work_mem = '256MB'")
+            _run(session, finish_statements(structure, self._tables(version), self._types(), security_invoker=True))
+            _run(session, sequence_statements(structure, self._tables(version)))
             for table in structure.tables:
-                session.execute(f"ANALYZE {qualified(self.place(version, table.name))}")
+                if table.bound is None:  # with a partitioned table its partitions are looked at as well
+                    session.execute(f"ANALYZE {qualified(self.place(version, table.name))}")
             with session.transaction():
                 self._grant(session, version)
 
@@ -134,7 +138,7 @@ class PgPantryStore:
         return TableName(self._layout.pantry(version, table.schema), table.name)
 
     def _open(self, settings: Sequence[str] = ()) -> PgSession:
-        options = ["search_path=pg_catalog", "lock_timeout=30s", "jit=off", *settings]
+        options = [*PRIVILEGED, "lock_timeout=30s", "jit=off", *settings]
         return connect(self._sessions.administrator(), application="kitchen: pantry", options=options)
 
     def _tables(self, version: int) -> dict[str, str]:
@@ -204,11 +208,17 @@ class PgPantryStore:
 
 
 def _run(session: PgSession, statements: Sequence[Statement]) -> None:
-    for statement in statements:
-        try:
-            session.execute(statement.sql)
-        except KitchenError as error:
-            raise type(error)(f"{statement.what}: {error.message}", hint=error.hint) from error
+    """Run statements in batches: every table takes locks until its transaction ends, and a server has few.
+
+    What is half made when this ends in the middle bears its version's mark, and is dropped with it.
+    """
+    for start in range(0, len(statements), _BATCH):
+        with session.transaction():
+            for statement in statements[start : start + _BATCH]:
+                try:
+                    session.execute(statement.sql)
+                except KitchenError as error:
+                    raise type(error)(f"{statement.what}: {error.message}", hint=error.hint) from error
 
 
 def _under(catalogue: Catalogue, logical: Mapping[str, str]) -> Catalogue:

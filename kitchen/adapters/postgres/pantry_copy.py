@@ -1,20 +1,25 @@
-"""Streams masked rows from one server to another: nothing is stored on the way, and memory does not grow with rows."""
+"""Brings masked rows into a pantry: streamed between two databases, by INSERT … SELECT within one.
+
+Nothing is stored on the way, and memory does not grow with rows.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg2
 from psycopg2.extensions import QueryCanceledError
 
 from kitchen.adapters.postgres.connection import PgSession, connect, translated
-from kitchen.adapters.postgres.source import PgSnapshot, open_reader, table_states
+from kitchen.adapters.postgres.pantry_fit import Fit, Target, fit_insert, fit_relay, read_targets
+from kitchen.adapters.postgres.source import PgSnapshot, open_reader, open_writer, table_states
 from kitchen.adapters.postgres.structure_text import qualified, quote
 from kitchen.domain.connection import Credentials
 from kitchen.domain.layout import TableName
@@ -36,12 +41,16 @@ _TARGET = [
 Report = Callable[[int, int], None]  # rows so far, bytes so far
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Relay:
-    """Where rows come from, at which moment, and where they go."""
+    """Where rows come from, at which moment, and where they go; what was found out about that is kept."""
 
     snapshot: PgSnapshot
     target: Credentials
+    targets: Mapping[TableName, Target] = field(default_factory=dict)
+    within: bool = False  # source and target are one database
+    alone: frozenset[TableName] = frozenset()  # tables that one job fills
+    fits: dict[tuple[TableName, tuple[str, ...]], Fit] = field(default_factory=dict)
 
 
 def copy_all(
@@ -55,11 +64,13 @@ def copy_all(
     rows: dict[TableName, int] = {job.table: 0 for job, _ in jobs}
     done = [0]
     guard = threading.Lock()
+    _look(relay, jobs)
 
     def one(job: CopyJob, target: TableName) -> None:
         if stop.is_set():
             return
-        copied = _relay(relay, job, target, stop)
+        insert = relay.within and job.is_ours and relay.snapshot.readable_by(relay.target, job.part or job.source)
+        copied = _insert(relay, job, target, stop) if insert else _relay(relay, job, target, stop)
         with guard:
             rows[job.table] += copied
             done[0] += copied
@@ -80,6 +91,15 @@ def copy_all(
                 future.cancel()
             raise
     return rows
+
+
+def _look(relay: Relay, jobs: Sequence[tuple[CopyJob, TableName]]) -> None:
+    """Find out what the targets take, and whether the source is in the same database."""
+    counted = Counter(target for _, target in jobs)
+    with connect(relay.target, application="kitchen: pantry", options=_TARGET) as session:
+        relay.targets = read_targets(session, {target.schema for target in counted})
+        relay.within = relay.snapshot.is_within(session)
+    relay.alone = frozenset(target for target, number in counted.items() if number == 1)
 
 
 class _Progress:
@@ -112,32 +132,119 @@ def _relay(relay: Relay, job: CopyJob, target: TableName, stop: threading.Event)
     source = _open_source(relay.snapshot, job, settings)
     sink = connect(relay.target, application="kitchen: pantry", options=_TARGET)
     sent: list[int | BaseException] = []
-    sender = threading.Thread(target=_send, args=(source, job, writing, sent), daemon=True)
-    watcher = threading.Thread(target=_cancel_on, args=(stop, sender, source, sink), daemon=True)
     try:
+        way = _way(relay, source, job, target)
+        sender = threading.Thread(target=_send, args=(source, way, writing, sent), daemon=True)
+        watcher = threading.Thread(target=_cancel_on, args=(stop, sender, source, sink), daemon=True)
         sender.start()
         watcher.start()
-        return _receive(sink, job, target, reading, sender=sender, sent=sent)
+        return _receive(sink, job, way, reading, sender=sender, sent=sent)
     finally:
         source.close()
         sink.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """The two statements of one stream, and what comes before the second."""
+
+    source: str
+    before: str | None
+    sink: str
+
+
+def _way(relay: Relay, source: PgSession, job: CopyJob, target: TableName) -> _Way:
+    try:
+        select, fit = _fitted(relay, source, job, target, fit_relay)
+    except psycopg2.Error as error:
+        raise _source_error(job, error) from None
+    options = ["FORMAT binary"] if fit.binary else []
+    before = None
+    if target in relay.alone and relay.targets[target].is_plain:
+        # emptied in the same transaction the table needs no log where the server keeps none for others, and its rows
+        # are frozen from the start
+        before = f"TRUNCATE ONLY {qualified(target)}"
+        options.append("FREEZE")
+    columns = ", ".join(quote(column) for column in job.columns)
+    ending = f" ({', '.join(options)})" if options else ""
+    return _Way(
+        f"COPY ({select}) TO STDOUT{' (FORMAT binary)' if fit.binary else ''}",
+        before,
+        f"COPY {qualified(target)} ({columns}) FROM STDIN{ending}",
+    )
+
+
+def _fitted(
+    relay: Relay, session: PgSession, job: CopyJob, target: TableName, ask: Callable[..., Fit]
+) -> tuple[str, Fit]:  # fmt: skip
+    """Return the SELECT as its target takes it; all jobs of one table fit alike, so that each is asked about once."""
+    key = (target, job.columns)
+    select = job.statement()
+    if key not in relay.fits:
+        relay.fits[key] = ask(session, select, job.columns, relay.targets[target])
+    return relay.fits[key].statement(select, job.columns), relay.fits[key]
+
+
+def _insert(relay: Relay, job: CopyJob, target: TableName, stop: threading.Event) -> int:
+    """Fill a table in the database of the source itself, at the source's moment."""
+    settings = [setting.reveal() for setting in job.settings]
+    session = open_writer(relay.target, snapshot=relay.snapshot.id, settings=settings)
+    over = threading.Event()
+    watcher = threading.Thread(target=_cancel_insert, args=(stop, over, session), daemon=True)
+    try:
+        watcher.start()
+        _hold(session, relay.snapshot, job)
+        select, _ = _fitted(relay, session, job, target, fit_insert)
+        with session.connection.cursor() as cursor:
+            if target in relay.alone and relay.targets[target].is_plain:
+                cursor.execute(f"TRUNCATE ONLY {qualified(target)}")
+            columns = ", ".join(quote(column) for column in job.columns)
+            cursor.execute(f"INSERT INTO {qualified(target)} ({columns}) OVERRIDING SYSTEM VALUE {select}")
+            copied = cursor.rowcount
+        session.connection.commit()
+        return copied
+    except QueryCanceledError:
+        raise Conflict(f"copying {job.table} was cancelled") from None
+    except psycopg2.Error as error:
+        raise _source_error(job, error) from None
+    finally:
+        over.set()
+        session.close()
+
+
+def _cancel_insert(stop: threading.Event, over: threading.Event, session: PgSession) -> None:
+    while not over.wait(_POLL):
+        if stop.is_set():
+            with suppress(psycopg2.Error):  # over already
+                session.connection.cancel()
+            return
 
 
 def _open_source(snapshot: PgSnapshot, job: CopyJob, settings: Sequence[str]) -> PgSession:
     """Open a session that may read a table, kept as it was at the moment; raises Conflict where it is not any more."""
     source = open_reader(snapshot.credentials, snapshot=snapshot.id, settings=settings)
     try:
-        source.execute(f"LOCK TABLE {qualified(job.source)} IN ACCESS SHARE MODE")
-        now = table_states(snapshot.credentials, [job.source.schema])
-        if now.get(job.source) != snapshot.states.get(job.source):
-            raise Conflict(
-                f"the source changed while it was read: {job.source} was rewritten or replaced",
-                hint="kitchen pantry refresh",
-            )
+        _hold(source, snapshot, job)
     except BaseException:
         source.close()
         raise
     return source
+
+
+def _hold(session: PgSession, snapshot: PgSnapshot, job: CopyJob) -> None:
+    """Keep a table, or a partition alone, from being rewritten; raise Conflict where a table already was.
+
+    What happened to partitions is seen at the end, in all of them at once (``PgSnapshot.refuse_changes``).
+    """
+    session.execute(f"LOCK TABLE {qualified(job.part or job.source)} IN ACCESS SHARE MODE")
+    if job.part is not None:
+        return
+    now = table_states(snapshot.credentials, [job.source.schema], only=job.source.name)
+    if now.get(job.source) != snapshot.states.get(job.source):
+        raise Conflict(
+            f"the source changed while it was read: {job.source} was rewritten or replaced",
+            hint="kitchen pantry refresh",
+        )
 
 
 def _cancel_on(stop: threading.Event, sender: threading.Thread, source: PgSession, sink: PgSession) -> None:
@@ -149,27 +256,27 @@ def _cancel_on(stop: threading.Event, sender: threading.Thread, source: PgSessio
             return
 
 
-def _send(source: PgSession, job: CopyJob, writing: int, sent: list[int | BaseException]) -> None:
+def _send(source: PgSession, way: _Way, writing: int, sent: list[int | BaseException]) -> None:
     try:
         with os.fdopen(writing, "wb", buffering=_BUFFER) as pipe, source.connection.cursor() as cursor:
-            cursor.copy_expert(f"COPY ({job.select}) TO STDOUT", pipe)
+            cursor.copy_expert(way.source, pipe)
             sent.append(cursor.rowcount)
     except BaseException as error:  # noqa: BLE001 - the receiving thread raises it
         sent.append(error)
 
 
 def _receive(
-    sink: PgSession, job: CopyJob, target: TableName, reading: int, *, sender: threading.Thread,
+    sink: PgSession, job: CopyJob, way: _Way, reading: int, *, sender: threading.Thread,
     sent: list[int | BaseException],
 ) -> int:  # fmt: skip
-    columns = ", ".join(quote(column) for column in job.columns)
-    statement = f"COPY {qualified(target)} ({columns}) FROM STDIN"
     received: int | None = None
     failure: BaseException | None = None
     with sink.transaction():
         try:
             with os.fdopen(reading, "rb", buffering=_BUFFER) as pipe, sink.connection.cursor() as cursor:
-                cursor.copy_expert(statement, pipe, size=_BUFFER)
+                if way.before is not None:
+                    cursor.execute(way.before)
+                cursor.copy_expert(way.sink, pipe, size=_BUFFER)
                 received = cursor.rowcount
         except psycopg2.Error as error:
             failure = error
@@ -183,7 +290,7 @@ def _judge(job: CopyJob, sent: int | BaseException | None, received: int | None,
     broken = isinstance(sent, BrokenPipeError) or isinstance(getattr(sent, "__cause__", None), BrokenPipeError)
     if isinstance(sent, QueryCanceledError) or isinstance(failure, QueryCanceledError):
         raise Conflict(f"copying {job.table} was cancelled")
-    if isinstance(sent, psycopg2.Error) and not (broken or failure is not None):
+    if isinstance(sent, psycopg2.Error) and not broken and (failure is None or sent.pgcode is not None):
         raise _source_error(job, sent) from None
     if isinstance(failure, psycopg2.Error):
         with translated(f"copying {job.table} into the pantry"):

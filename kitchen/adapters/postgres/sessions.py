@@ -7,12 +7,22 @@ from collections.abc import Callable
 from kitchen.adapters.postgres.connection import PgSession, connect
 from kitchen.domain.connection import Credentials
 
+# No name of a kitchen is mistaken for ours, and no policy of a kitchen's is evaluated: that is an error instead.
+PRIVILEGED = ("search_path=pg_catalog", "row_security=off")
+
 
 class PgSessions:
-    """The Sessions port; the administrator's credentials are fetched when first needed."""
+    """The Sessions port; logins are fetched when first needed.
 
-    def __init__(self, administrator: Callable[[], Credentials]) -> None:
+    ``own`` gives the login of a person who may not act as the provisioner, or None: what the environment records is
+    read and written with it, and the server decides.
+    """
+
+    def __init__(
+        self, administrator: Callable[[], Credentials], own: Callable[[], Credentials | None] = lambda: None
+    ) -> None:
         self._find_administrator = administrator
+        self._find_own = own
         self._administrator: Credentials | None = None
 
     def open(self, credentials: Credentials, *, application: str) -> PgSession:
@@ -20,11 +30,25 @@ class PgSessions:
         return connect(credentials, application=application)
 
     def administrator(self) -> Credentials:
-        """Return the provisioner's credentials."""
+        """Return the provisioner's credentials, or those of somebody who acts as the provisioner."""
         if self._administrator is None:
             self._administrator = self._find_administrator()
         return self._administrator
 
+    def recorder(self) -> Credentials:
+        """Return the login that reads and writes records: a person's own, else the provisioner's."""
+        return self._find_own() or self.administrator()
+
+    @property
+    def may_migrate(self) -> bool:
+        """Say whether this login may bring the control schema up to date."""
+        return self._find_own() is None
+
+    def as_recorder(self, *, application: str = "kitchen", patience: float | None = None) -> PgSession:
+        """Connect as whoever records, safe from names of kitchens; to a person the records' own policies apply."""
+        options = PRIVILEGED if self._find_own() is None else PRIVILEGED[:1]
+        return connect(self.recorder(), application=application, options=options, patience=patience)
+
     def as_administrator(self, *, application: str = "kitchen") -> PgSession:
-        """Connect as the provisioner, with only pg_catalog on the path: no name of a kitchen is mistaken for ours."""
-        return connect(self.administrator(), application=application, options=["search_path=pg_catalog"])
+        """Connect as the provisioner, so that nothing of a kitchen runs with the provisioner's rights by itself."""
+        return connect(self.administrator(), application=application, options=PRIVILEGED)

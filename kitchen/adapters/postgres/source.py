@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg2
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 
 from kitchen.adapters.postgres.connection import PgSession, connect
 from kitchen.adapters.postgres.source_samples import sample
-from kitchen.domain.catalogue import Catalogue, Evidences, ForeignKey, SourceColumn, SourceTable
+from kitchen.adapters.postgres.structure_without import DEPENDANTS
+from kitchen.domain.catalogue import (
+    PARTITION_KEY,
+    Catalogue,
+    Evidences,
+    ForeignKey,
+    Partition,
+    SourceColumn,
+    SourceTable,
+)
 from kitchen.domain.connection import Credentials
 from kitchen.domain.layout import TableName
 from kitchen.domain.secret import Secret
-from kitchen.errors import Conflict, KitchenError, NotFound, NotPermitted, Refused
+from kitchen.errors import Conflict, KitchenError, NotFound, NotPermitted, Refused, Unavailable
 from kitchen.ports import Row, Sessions
 
 _TABLES = """
-SELECT c.oid, n.nspname, c.relname, c.relkind, c.reltuples::bigint,
+SELECT c.oid, n.nspname, c.relname, c.relkind, CASE WHEN c.relkind <> 'p' THEN c.reltuples::bigint ELSE (
+        SELECT coalesce(sum(greatest(l.reltuples, 0)), 0)::bigint
+        FROM pg_partition_tree(c.oid) p JOIN pg_class l ON l.oid = p.relid WHERE p.isleaf) END,
     CASE WHEN c.relkind = 'r' THEN pg_relation_size(c.oid) / current_setting('block_size')::bigint ELSE 0 END,
     row_security_active(c.oid), has_table_privilege(c.oid, 'SELECT')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -47,6 +60,14 @@ JOIN pg_type e ON e.oid = CASE WHEN t.typelem <> 0 AND t.typcategory = 'A' THEN 
 WHERE a.attrelid = ANY(%s) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum
 """
 
+_PARTS = """
+SELECT r.oid, n.nspname, c.relname, pg_relation_size(c.oid) / current_setting('block_size')::bigint,
+    c.relkind = 'r' AND has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid)
+FROM unnest(%s::oid[]) r(oid) CROSS JOIN LATERAL pg_partition_tree(r.oid) p
+JOIN pg_class c ON c.oid = p.relid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE p.isleaf
+ORDER BY n.nspname, c.relname
+"""
+
 _UNIQUES = """
 SELECT i.indrelid, i.indisprimary, ARRAY(SELECT a.attname::text FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(n, o)
     JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.n
@@ -64,9 +85,15 @@ SELECT f.nspname, t.relname, g.nspname, r.relname,
     ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY u(n, o)
         JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.n ORDER BY u.o),
     ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY u(n, o)
-        JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.n ORDER BY u.o)
+        JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.n ORDER BY u.o),
+    ARRAY(SELECT CASE WHEN EXISTS (SELECT FROM pg_depend d
+            WHERE d.classid = 'pg_operator'::regclass AND d.objid = o.oid AND d.deptype = 'e')
+            THEN format('OPERATOR(%%I.%%s)', m.nspname, o.oprname) ELSE '=' END
+        FROM unnest(k.conpfeqop) WITH ORDINALITY u(n, o) JOIN pg_operator o ON o.oid = u.n
+        JOIN pg_namespace m ON m.oid = o.oprnamespace ORDER BY u.o)
 FROM pg_constraint k JOIN pg_class t ON t.oid = k.conrelid JOIN pg_namespace f ON f.oid = t.relnamespace
-JOIN pg_class r ON r.oid = k.confrelid JOIN pg_namespace g ON g.oid = r.relnamespace
+JOIN pg_class r ON r.oid = coalesce(pg_partition_root(k.confrelid), k.confrelid)
+JOIN pg_namespace g ON g.oid = r.relnamespace
 WHERE k.contype = 'f' AND k.conparentid = 0 AND k.conrelid = ANY(%s) ORDER BY k.oid
 """
 
@@ -82,6 +109,12 @@ WHERE t.tgrelid = ANY(%s) AND p.proname = 'tsvector_update_trigger' AND NOT t.tg
 """
 
 
+_DEPENDANTS = f"""
+SELECT x.table_oid, a.attname::text, x.kind, x.whom, x.described
+FROM ({DEPENDANTS.replace("ORDER BY 5", "")}) x (table_oid, number, kind, whom, described, computed)
+JOIN pg_attribute a ON a.attrelid = x.table_oid AND a.attnum = x.number ORDER BY 5
+"""
+
 _STATES = """
 SELECT n.nspname, c.relname, c.oid || ':' || coalesce(
     (SELECT string_agg(p.relid::oid || '=' || coalesce(pg_relation_filenode(p.relid), 0), ',' ORDER BY p.relid::oid)
@@ -89,6 +122,15 @@ SELECT n.nspname, c.relname, c.oid || ':' || coalesce(
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
 """
+
+# Classes of errors in which a server names objects and settings, never a value of a row: access rules, resources.
+_OF_THE_STATEMENT = ("42", "53", "55", "57")
+
+
+_READING = [
+    "row_security=off", "lock_timeout=30s", "extra_float_digits=1", "client_encoding=UTF8", "datestyle=ISO",
+    "intervalstyle=postgres", "bytea_output=hex", "jit=off",
+]  # fmt: skip
 
 
 class PgSource:
@@ -124,6 +166,7 @@ class PgSnapshot:
         self.credentials = credentials
         self.schemas = schemas
         self.states = states
+        self._readable: dict[tuple[str, str | None, TableName], bool] = {}
         self.id, self.taken_at, self.server = keeper.query(
             "SELECT pg_export_snapshot(), now(), current_setting('server_version')"
         )[0]
@@ -137,15 +180,51 @@ class PgSnapshot:
     def query(self, statement: str, settings: Sequence[Secret] = ()) -> list[Row]:
         """Return the rows of a statement at this moment, in a session that starts with the settings.
 
-        Raises Refused without the server's words where a statement with settings fails: they may quote a value.
+        What the server says where it fails is not passed on: it may quote a value.
         """
-        with self.reader([setting.reveal() for setting in settings]) as session:
-            try:
-                return session.query(statement)
-            except KitchenError as error:
-                if not settings:
-                    raise
-                raise Refused(f"the source refused: {type(error.__cause__).__name__}") from None
+        with self.reader([setting.reveal() for setting in settings]) as session, quoting_nothing():
+            return session.query(statement)
+
+    @contextmanager
+    def scratch(self, tables: Sequence[str]) -> Iterator[PgSession]:
+        """Open a session at this moment with temporary tables, which it makes first and alone may write to."""
+        options = ["search_path=pg_catalog", "default_transaction_read_only=off", "temp_buffers=64MB"]
+        with (
+            connect(self.credentials, application="kitchen: pantry", options=[*options, *_READING]) as session,
+            quoting_nothing(),
+        ):
+            _refuse_without_temporary_tables(session)
+            session.execute("SET work_mem = '128MB'")
+            for table in tables:
+                session.execute(table)
+            session.connection.set_session(
+                isolation_level=ISOLATION_LEVEL_REPEATABLE_READ, readonly=True, autocommit=False
+            )  # fmt: skip
+            session.execute("SET TRANSACTION SNAPSHOT %s", [self.id])
+            yield session
+
+    def is_within(self, session: PgSession) -> bool:
+        """Say whether another session is in the source's own database: only there it meets a lock of this one."""
+        lock = secrets.randbits(62)
+        self._keeper.execute("SELECT pg_advisory_lock(%s)", [lock])
+        try:
+            return not session.query("SELECT pg_try_advisory_lock_shared(%s)", [lock])[0][0]
+        finally:
+            self._keeper.execute("SELECT pg_advisory_unlock(%s)", [lock])
+
+    def readable_by(self, login: Credentials, table: TableName) -> bool:
+        """Say whether another login of the same database sees all rows of a table; asked once."""
+        key = (login.user, login.role, table)
+        if key not in self._readable:
+            with connect(login, application="kitchen: pantry", options=["search_path=pg_catalog"]) as session:
+                rows = session.query(
+                    "SELECT has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE')"
+                    " AND NOT row_security_active(c.oid) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+                    " WHERE n.nspname = %s AND c.relname = %s",
+                    [table.schema, table.name],
+                )
+            self._readable[key] = bool(rows and rows[0][0])
+        return self._readable[key]
 
     def catalogue(self) -> Catalogue:
         """Return the tables of the source; raises NotFound or NotPermitted where they cannot be read."""
@@ -154,7 +233,7 @@ class PgSnapshot:
 
     def evidence(self, catalogue: Catalogue, tables: Collection[TableName] | None = None) -> Evidences:
         """Return what samples of the columns look like; only counts leave the server."""
-        with self.reader() as session:
+        with self.reader() as session, quoting_nothing():
             return sample(session, [t for t in catalogue.tables if tables is None or t.name in tables])
 
     def refuse_changes(self) -> None:
@@ -168,16 +247,61 @@ class PgSnapshot:
             )
 
 
-def table_states(credentials: Credentials, schemas: Sequence[str]) -> dict[TableName, str]:
+def _refuse_without_temporary_tables(session: PgSession) -> None:
+    standby, granted, database, user = session.query(
+        "SELECT pg_is_in_recovery(), has_database_privilege(current_database(), 'TEMPORARY'),"
+        " quote_ident(current_database()), quote_ident(current_user)"
+    )[0]
+    if standby:
+        raise Refused(
+            "the source is a standby server, which has no temporary tables, and a sample is chosen with them",
+            hint="name the primary server in the source's environment, or leave `sample:` out",
+        )
+    if not granted:
+        raise NotPermitted(
+            "a sample is chosen with temporary tables, and the provisioner may not make any in the source's database",
+            hint=f"as the database's owner: GRANT TEMPORARY ON DATABASE {database} TO {user}",
+        )
+
+
+@contextmanager
+def quoting_nothing() -> Iterator[None]:
+    """Raise errors of statements over rows without the server's words, unless those can only be of the statement."""
+    try:
+        yield
+    except KitchenError as error:
+        cause = error.__cause__
+        code = cause.pgcode or "" if isinstance(cause, psycopg2.Error) else None
+        if code is None or code.startswith(_OF_THE_STATEMENT) or isinstance(error, Unavailable):
+            raise
+        raise Refused(
+            f"the source refused: {type(cause).__name__} ({code or 'no code'})",
+            hint="the source server's log has the details; check `where` and `sql` in masking.yaml",
+        ) from None
+
+
+def table_states(
+    credentials: Credentials, schemas: Sequence[str], *, only: str | None = None
+) -> dict[TableName, str]:  # fmt: skip
     """Return what tells whether a table is still the same one with the same files, as it is now."""
+    query = _STATES if only is None else f"{_STATES} AND c.relname = %s"
     with connect(credentials, application="kitchen: pantry", options=["search_path=pg_catalog"]) as session:
-        return {TableName(row[0], row[1]): row[2] for row in session.query(_STATES, [list(schemas)])}
+        rows = session.query(query, [list(schemas)] if only is None else [list(schemas), only])
+        return {TableName(row[0], row[1]): row[2] for row in rows}
+
+
+def open_writer(credentials: Credentials, *, snapshot: str, settings: Sequence[str] = ()) -> PgSession:
+    """Open a session that may write, at a moment which another session of the same database holds."""
+    options = ["search_path=pg_catalog", *_READING, "synchronous_commit=off", *settings]
+    session = connect(credentials, application="kitchen: pantry", options=options)
+    session.connection.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ, autocommit=False)
+    session.execute("SET TRANSACTION SNAPSHOT %s", [snapshot])
+    return session
 
 
 def open_reader(credentials: Credentials, *, snapshot: str | None = None, settings: Sequence[str] = ()) -> PgSession:
     """Open a read-only session on a source, at a moment that another session holds where one is given."""
-    options = ["search_path=pg_catalog", "row_security=off", "lock_timeout=30s", "extra_float_digits=1", *settings]
-    options += ["client_encoding=UTF8", "datestyle=ISO", "intervalstyle=postgres", "bytea_output=hex", "jit=off"]
+    options = ["search_path=pg_catalog", *_READING, *settings]
     session = connect(credentials, application="kitchen: pantry", options=options)
     session.connection.set_session(
         isolation_level=ISOLATION_LEVEL_REPEATABLE_READ, readonly=True, autocommit=False
@@ -206,6 +330,7 @@ def read_catalogue(session: PgSession, schemas: Sequence[str]) -> Catalogue:
     rows = [row for row in rows if row[3] != "f"]
     oids = [row[0] for row in rows]
     columns = _columns(session, oids)
+    parts = _parts(session, [row[0] for row in rows if row[3] == "p"])
     uniques: dict[int, list[tuple[str, ...]]] = defaultdict(list)
     primary: dict[int, tuple[str, ...]] = {}
     checks: dict[int, dict[str, str]] = defaultdict(dict)
@@ -219,13 +344,25 @@ def read_catalogue(session: PgSession, schemas: Sequence[str]) -> Catalogue:
         SourceTable(
             name=TableName(row[1], row[2]), physical=TableName(row[1], row[2]), columns=tuple(columns[row[0]]),
             partitioned=row[3] == "p", primary_key=primary.get(row[0], ()), uniques=tuple(uniques[row[0]]),
-            checks=dict(checks[row[0]]), rows=max(row[4], 0), pages=row[5],
+            checks=dict(checks[row[0]]), rows=max(row[4], 0),
+            pages=max(row[5], sum(part.pages for part in parts.get(row[0], ()))), parts=parts.get(row[0], ()),
         )
         for row in rows
     )  # fmt: skip
-    keys = [ForeignKey(TableName(*r[0:2]), tuple(r[4]), TableName(*r[2:4]), tuple(r[5]))
+    keys = [ForeignKey(TableName(*r[0:2]), tuple(r[4]), TableName(*r[2:4]), tuple(r[5]), tuple(r[6]))
             for query in (_FOREIGN_KEYS, _PARTITION_KEYS) for r in session.query(query, [oids])]  # fmt: skip
     return Catalogue(tables, tuple(dict.fromkeys(keys)), left_out)
+
+
+def _parts(session: PgSession, oids: list[int]) -> dict[int, tuple[Partition, ...]]:
+    """Return the partitions of tables all of whose partitions may be read alone."""
+    found: dict[int, list[Partition]] = defaultdict(list)
+    whole: set[int] = set()
+    for oid, schema, name, pages, alone in session.query(_PARTS, [oids]) if oids else []:
+        found[oid].append(Partition(TableName(schema, name), int(pages)))
+        if not alone:
+            whole.add(oid)
+    return {oid: tuple(parts) for oid, parts in found.items() if oid not in whole}
 
 
 def _columns(session: PgSession, oids: list[int]) -> dict[int, list[SourceColumn]]:
@@ -233,16 +370,19 @@ def _columns(session: PgSession, oids: list[int]) -> dict[int, list[SourceColumn
     for oid, arguments in session.query(_VECTORS, [oids]):
         target, configured, *read = str(arguments).split("\\000")[:-1]
         vectors[oid, target] = (configured, tuple(read))
+    dependants: dict[tuple[int, str], list[str]] = defaultdict(list)
+    for oid, name, kind, whom, described in session.query(_DEPENDANTS, [oids, oids]):
+        dependants[oid, name].append(PARTITION_KEY if (kind, whom) == ("pg_class", oid) else described)
     found: dict[int, list[SourceColumn]] = defaultdict(list)
     for row in session.query(_COLUMNS, [oids]):
         config, sources = vectors.get((row[0], row[1]), (None, ()))
-        found[row[0]].append(_column(row, config, sources))
+        found[row[0]].append(_column(row, config, sources, tuple(dict.fromkeys(dependants[row[0], row[1]]))))
     return found
 
 
-def _column(row: Row, config: str | None, sources: tuple[str, ...]) -> SourceColumn:
+def _column(row: Row, config: str | None, sources: tuple[str, ...], dependants: tuple[str, ...]) -> SourceColumn:
     details: dict[str, Any] = dict(
         zip(("name", "type", "base", "category", "is_array", "max_length", "not_null", "generated", "domain_checks"),
             row[1:], strict=True)
     )  # fmt: skip
-    return SourceColumn(**details, tsvector_of=sources, tsvector_config=config)
+    return SourceColumn(**details, tsvector_of=sources, tsvector_config=config, dependants=dependants)

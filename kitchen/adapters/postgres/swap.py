@@ -15,6 +15,7 @@ from kitchen.adapters.postgres.structure_text import literal, qualified, quote
 from kitchen.adapters.postgres.swap_carry import lost
 from kitchen.adapters.postgres.swap_plan import SwapPlan, plan_swap
 from kitchen.adapters.postgres.swap_read import found_by_name, found_by_oid, properties_of
+from kitchen.adapters.postgres.swap_trust import Joined, refuse_casts, steady
 from kitchen.domain.layout import TableName
 from kitchen.errors import Conflict, KitchenError, NotPermitted, Refused
 from kitchen.ports import Exchanged, Publication, Published
@@ -30,11 +31,18 @@ _DEADLOCK_TIMEOUT = "SELECT setting::int / 1000.0 FROM pg_settings WHERE name = 
 # not allowed to see may hold a snapshot; who we can see and who holds none is no danger.
 _OPEN = """
 SELECT l.virtualtransaction, l.pid, s.usename, extract(epoch FROM now() - s.xact_start)::float, s.state IS NULL
-FROM pg_locks AS l JOIN pg_stat_activity AS s ON s.pid = l.pid
+FROM pg_locks AS l JOIN {activity} AS s ON s.pid = l.pid
 WHERE l.locktype = 'virtualxid' AND l.granted AND s.datname = current_database() AND l.pid <> pg_backend_pid()
   AND coalesce(s.backend_type, 'client backend') = 'client backend'
   AND (s.backend_xmin IS NOT NULL OR s.state IS NULL) AND {condition}
 """
+# People's sessions are not the provisioner's to look into; the registrar says what they hold.
+_ACTIVITY = """
+(SELECT a.pid, a.usename, a.datname, a.backend_type, a.xact_start, coalesce(a.state, p.state) AS state,
+        coalesce(a.backend_xmin, p.backend_xmin) AS backend_xmin
+ FROM pg_stat_activity AS a LEFT JOIN kitchen_people.activity() AS p USING (pid))
+"""
+_HAS_PEOPLE = "SELECT to_regprocedure('kitchen_people.activity()') IS NOT NULL"
 _HOLDERS = """
 SELECT DISTINCT l.pid, coalesce(s.usename, '?'), extract(epoch FROM now() - s.xact_start)::float
 FROM pg_locks AS l LEFT JOIN pg_stat_activity AS s ON s.pid = l.pid
@@ -45,8 +53,11 @@ ORDER BY 3 DESC NULLS LAST, 1
 """
 
 _UNVALIDATED = """
-SELECT format('ALTER TABLE %%I.%%I VALIDATE CONSTRAINT %%I', n.nspname, c.relname, k.conname),
-       format('%%I of %%I.%%I', k.conname, n.nspname, c.relname)
+SELECT k.oid::bigint, k.conname, n.nspname, c.relname, fn.nspname, f.relname,
+       ARRAY(SELECT a.attname FROM unnest(k.conkey) WITH ORDINALITY AS u (n, i)
+             JOIN pg_attribute AS a ON (a.attrelid, a.attnum) = (k.conrelid, u.n) ORDER BY u.i)::text[],
+       ARRAY(SELECT a.attname FROM unnest(k.confkey) WITH ORDINALITY AS u (n, i)
+             JOIN pg_attribute AS a ON (a.attrelid, a.attnum) = (k.confrelid, u.n) ORDER BY u.i)::text[]
 FROM pg_constraint AS k
 JOIN pg_class AS c ON c.oid = k.conrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_class AS f ON f.oid = k.confrelid JOIN pg_namespace AS fn ON fn.oid = f.relnamespace
@@ -127,13 +138,16 @@ def make_archives(session: PgSession, schemas: Iterable[str], mark: str) -> None
 
 def _refuse_strays(session: PgSession, plan: SwapPlan) -> None:
     """Ask before anything is locked what validating would find when it is too late."""
-    for query, name in plan.strays:
-        with translated(f"checking {name}"), session.connection.cursor() as cursor:
-            cursor.execute(query)
-            (count,) = cursor.fetchone() or (0,)
+    refuse_casts(session, plan.joined)
+    for key in plan.joined:
+        if not key.holds:
+            continue
+        with steady(session, key.table, key.to):
+            refuse_casts(session, [key])
+            ((count,),) = session.query(key.strays())
         if count:
             raise Refused(
-                f"the foreign key {name} would not hold: {count} rows refer to nothing",
+                f"the foreign key {key.name} would not hold: {count} rows refer to nothing",
                 hint="mend the node that builds the table, or drop the foreign key in a node",
             )
 
@@ -159,6 +173,7 @@ def _attempt(session: PgSession, plan: SwapPlan, record: Record, *, rehearse: bo
         with session.transaction():
             _lock(session, plan)
             began = time.monotonic()
+            refuse_casts(session, plan.joined)  # those of partitioned tables are validated at once
             _move(session, plan)
             _compare(session, plan)
             done = Published(_numbered(session, plan), plan.said)
@@ -237,9 +252,12 @@ def _numbered(session: PgSession, plan: SwapPlan) -> tuple[Exchanged, ...]:
 
 def _wait_for_snapshots(session: PgSession, until: float) -> None:
     """Wait while a snapshot is alive that is older than the new rows: it would read their tables as empty."""
-    early = {row[0] for row in session.query(_OPEN.format(condition="true"))}
+    activity = _ACTIVITY if session.query(_HAS_PEOPLE)[0][0] else "pg_stat_activity"
+    early = {row[0] for row in session.query(_OPEN.format(activity=activity, condition="true"))}
     while early:
-        rows = session.query(_OPEN.format(condition="l.virtualtransaction = ANY (%s)"), [sorted(early)])
+        rows = session.query(
+            _OPEN.format(activity=activity, condition="l.virtualtransaction = ANY (%s)"), [sorted(early)]
+        )
         if not rows:
             return
         if time.monotonic() > until:
@@ -272,11 +290,17 @@ def _not_ours(plan: SwapPlan, error: psycopg2.Error) -> NotPermitted:
 def validate(session: PgSession, tables: Sequence[TableName]) -> tuple[str, ...]:
     """Validate foreign keys of and to tables; returns, in words, those that do not hold."""
     names = [[table.schema for table in tables], [table.name for table in tables]]
-    rows = session.query(_UNVALIDATED, [*names, *names])
     broken = []
-    for statement, name in rows:
+    for row in session.query(_UNVALIDATED, [*names, *names]):
+        _, constraint, schema, table, to_schema, to, columns, to_columns = row
+        referring, referred = TableName(schema, table), TableName(to_schema, to)
+        name = f"{constraint} of {referring}"
+        key = Joined(name, referring, tuple(columns), referred, tuple(to_columns), holds=False)
         try:
-            session.execute(statement)
+            with steady(session, referring, referred):
+                if row in session.query(_UNVALIDATED, [*names, *names]):  # locked now: it is the one that was meant
+                    refuse_casts(session, [key])
+                    session.execute(f"ALTER TABLE {qualified(referring)} VALIDATE CONSTRAINT {quote(constraint)}")
         except KitchenError as error:
             broken.append(f"{name}: {error.message}")
     return tuple(broken)

@@ -9,6 +9,7 @@ from kitchen.adapters.postgres.connection import PgSession
 from kitchen.adapters.postgres.structure_text import qualified, quote
 from kitchen.adapters.postgres.swap_carry import Heir
 from kitchen.adapters.postgres.swap_read import Found
+from kitchen.adapters.postgres.swap_trust import Joined
 from kitchen.domain.layout import TableName
 from kitchen.errors import Refused
 from kitchen.ports import Publication
@@ -48,15 +49,9 @@ class ForeignKey:
         """Say whether the server vouches for it now."""
         return not self.definition.endswith(" NOT VALID")
 
-    def strays(self, table: TableName, to: TableName) -> str:
-        """Return the query that counts rows which would refer to nothing, up to a thousand."""
-        filled = " AND ".join(f"a.{quote(column)} IS NOT NULL" for column in self.columns)
-        pairs = zip(self.columns, self.to_columns, strict=True)
-        met = " AND ".join(f"b.{quote(other)} = a.{quote(column)}" for column, other in pairs)
-        return (
-            f"SELECT count(*) FROM (SELECT FROM {qualified(table)} AS a WHERE {filled} "
-            f"AND NOT EXISTS (SELECT FROM {qualified(to)} AS b WHERE {met}) LIMIT 1000) AS strays"
-        )
+    def joined(self, final: TableName, table: TableName, to: TableName) -> Joined:
+        """Return what it will join, by the names before anything moves."""
+        return Joined(f"{self.name} of {final}", table, self.columns, to, self.to_columns, self.was_valid)
 
     def drop(self) -> str:
         """Return what drops it."""
@@ -77,7 +72,7 @@ class KeyChanges:
     add: list[str] = field(default_factory=list)  # after everything has moved
     others: set[TableName] = field(default_factory=set)  # tables that stay, and are locked for it
     unkept: list[str] = field(default_factory=list)  # said in words
-    strays: list[tuple[str, str]] = field(default_factory=list)  # what counts rows that refer to nothing, and its name
+    joined: list[Joined] = field(default_factory=list)  # by the keys that are added
 
 
 def key_changes(
@@ -127,9 +122,8 @@ def _of_leaving(
         changes.unkept.append(f"{heir.final}: the foreign key {key.name}, whose {what} is gone")
         return
     changes.add.append(key.add(heir.final, unvalidated=not key.partitioned))
-    if key.was_valid:
-        to = heirs[out[key.to]].relation.name if key.to in out else key.to_name
-        changes.strays.append((key.strays(heir.relation.name, to), f"{key.name} of {heir.final}"))
+    to = heirs[out[key.to]].relation.name if key.to in out else key.to_name
+    changes.joined.append(key.joined(heir.final, heir.relation.name, to))
 
 
 def _of_staying(
@@ -148,8 +142,7 @@ def _of_staying(
             hint="drop the foreign key in a node first",
         )
     changes.add.append(key.add(key.table_name, unvalidated=not key.partitioned))
-    if key.was_valid:
-        changes.strays.append((key.strays(key.table_name, heir.relation.name), f"{key.name} of {key.table_name}"))
+    changes.joined.append(key.joined(key.table_name, key.table_name, heir.relation.name))
 
 
 def _stays_at_home(key: ForeignKey, new: set[int], out: Mapping[int, TableName], publication: Publication) -> bool:

@@ -11,6 +11,7 @@ from kitchen.adapters.postgres.structure_text import literal, qualified, quote
 from kitchen.adapters.postgres.swap_carry import Grant, Heir, beforehand, grant_statements, left_out, under_locks
 from kitchen.adapters.postgres.swap_keys import key_changes
 from kitchen.adapters.postgres.swap_read import Found, Key, found_by_name, found_in, properties_of
+from kitchen.adapters.postgres.swap_trust import Joined
 from kitchen.domain.layout import TableName
 from kitchen.errors import Conflict, NotFound, Refused
 from kitchen.ports import Exchanged, Publication
@@ -70,7 +71,7 @@ class SwapPlan:
     carry: tuple[str, ...]
     exchanged: tuple[Exchanged, ...]
     said: tuple[str, ...]
-    strays: tuple[tuple[str, str], ...]  # of each foreign key: what counts rows that refer to nothing, and its name
+    joined: tuple[Joined, ...]  # by the foreign keys that are made again
 
     def archived(self, leaving: Found) -> TableName:
         """Return where a leaving relation goes."""
@@ -114,7 +115,7 @@ def plan_swap(session: PgSession, publication: Publication) -> SwapPlan:
         ),
         exchanged=_exchanged(arriving, leaving, rebuilt),
         said=(*(text for heir in heirs for text in left_out(heir)), *keys.unkept),
-        strays=tuple(keys.strays),
+        joined=tuple(keys.joined),
     )  # fmt: skip
 
 

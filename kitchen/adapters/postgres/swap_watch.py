@@ -9,6 +9,7 @@ from psycopg2 import errors
 from kitchen.adapters.postgres.connection import PgSession
 from kitchen.adapters.postgres.structure_text import qualified, quote
 from kitchen.adapters.postgres.swap_read import NOUNS, found_by_name, found_by_oid, found_in
+from kitchen.adapters.postgres.swap_trust import steady
 from kitchen.domain.layout import TableName
 from kitchen.errors import Conflict
 
@@ -22,10 +23,11 @@ def watch(session: PgSession, tables: Sequence[TableName]) -> dict[str, object]:
     """Return each table's count of rows and the oldest transaction that could still add to it unseen."""
     watched: dict[str, object] = {}
     for name, found in found_by_name(session, tables).items():
-        ((oldest, rows),) = session.query(
-            "SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::bigint & 4294967295), "
-            f"(SELECT count(*) FROM {qualified(name)})"
-        )
+        with steady(session, name):
+            ((oldest, rows),) = session.query(
+                "SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::bigint & 4294967295), "
+                f"(SELECT count(*) FROM {qualified(name)})"
+            )
         watched[str(found.oid)] = [str(name), oldest, rows]
     return watched
 
@@ -44,11 +46,12 @@ def changed(session: PgSession, watched: Mapping[str, object]) -> tuple[str, ...
         if found is None:
             said.append(name)
             continue
-        ((count, newer),) = session.query(
-            "SELECT count(*), count(*) FILTER (WHERE age(t.xmin) <= age(%s::text::xid)) "
-            f"FROM {qualified(found.name)} AS t",
-            [str(oldest)],
-        )
+        with steady(session, found.name):
+            ((count, newer),) = session.query(
+                "SELECT count(*), count(*) FILTER (WHERE age(t.xmin) <= age(%s::text::xid)) "
+                f"FROM {qualified(found.name)} AS t",
+                [str(oldest)],
+            )
         if count != rows or newer:
             said.append(name)
     return tuple(said)

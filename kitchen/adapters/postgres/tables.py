@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 
 from psycopg2 import errors
 
+from kitchen.adapters.postgres import layer_moment
 from kitchen.adapters.postgres.connection import PgSession
-from kitchen.adapters.postgres.hydrate import Hydration, locked
+from kitchen.adapters.postgres.hydrate import Chosen, Hydration, locked
 from kitchen.adapters.postgres.hydrate_names import Found, LayerNames
 from kitchen.adapters.postgres.hydrate_plan import family_of
 from kitchen.adapters.postgres.hydrate_rebind import rebind
 from kitchen.adapters.postgres.hydrate_work import NameTaken, Raced
+from kitchen.adapters.postgres.structure_text import qualified
+from kitchen.domain.connection import Credentials
 from kitchen.domain.layout import Layer, TableName
 from kitchen.errors import Conflict, KitchenError, NotFound, Refused
-from kitchen.ports import Hydrated, Relation, Session
+from kitchen.ports import ChosenRows, Hydrated, Moment, Relation, Session
 
 _ATTEMPTS = 20  # a swap may replace the source before it is locked; another hydration may share a view with it
 _LOCK_TIMEOUT = "10s"
 
+_WITH_ROWS = ("table", "partitioned table")
 _KINDS = {
     "r": "table", "p": "partitioned table", "v": "view", "m": "materialized view", "f": "foreign table",
     "S": "sequence",
@@ -65,11 +71,22 @@ class PgTables:
         """Return what the kitchen sees, nearest layer first hit."""
         return tuple(_relation(row) for row in session.query(_VISIBLE, _places(layer)))
 
+    def hiding(self, session: Session, layer: Layer) -> tuple[Relation, ...]:
+        """Return the kitchen's own tables that are empty and hide one below that is not.
+
+        CREATE TABLE IF NOT EXISTS makes such a table: it looks for one in the kitchen's own schema only.
+        """
+        own = [one for one in self.own(session, layer) if one.over is not None and one.kind in _WITH_ROWS]
+        return tuple(one for one in own if not _has_rows(session, one.physical) and _has_rows(session, one.over))
+
     def own(self, session: Session, layer: Layer) -> tuple[Relation, ...]:
         """Return the relations in the kitchen's own schemas."""
         return tuple(_relation(row[:-1], row[-1]) for row in session.query(_OWN, _places(layer)))
 
-    def hydrate(self, session: Session, layer: Layer, table: TableName, *, with_rows: bool = True) -> Hydrated | None:
+    def hydrate(
+        self, session: Session, layer: Layer, table: TableName, *, with_rows: bool = True,
+        chosen: Mapping[TableName, tuple[ChosenRows, ...]] | None = None,
+    ) -> Hydrated | None:  # fmt: skip
         """Copy the first hit of a logical table into the kitchen, faithfully; None where it is the kitchen's already.
 
         Raises NotFound where nobody in the layer has it, Refused for a view, Conflict where something of the kitchen's
@@ -83,7 +100,9 @@ class PgTables:
             if source is None:
                 return None
             try:
-                done = _copy(postgres, layer, source, with_rows=with_rows, over_taken_names=over_taken_names)
+                done = _copy(
+                    postgres, layer, source, with_rows=with_rows, chosen=chosen, over_taken_names=over_taken_names
+                )
             except KitchenError as failure:
                 # Another node may have hydrated what shares a view with this table: then the plan was made too early.
                 raced = isinstance(failure, Raced) or isinstance(failure.__cause__, errors.DeadlockDetected)
@@ -98,6 +117,10 @@ class PgTables:
             if done is not None:
                 return done
         raise Conflict(f"{table} keeps being replaced while it is copied", hint=f"kitchen hydrate {table}")
+
+    def below(self, credentials: Credentials, layer: Layer) -> AbstractContextManager[Moment]:
+        """Hold one moment of the layers below the kitchen for the block, with that kitchen's own rights."""
+        return layer_moment.below(credentials, layer)
 
     def rebind(self, session: Session, layer: Layer) -> tuple[str, ...]:
         """Bind the kitchen's own views and functions to what its layer holds now; return what could not be, in words.
@@ -114,8 +137,9 @@ def _postgres(session: Session) -> PgSession:
 
 
 def _copy(
-    session: PgSession, layer: Layer, source: list[Found], *, with_rows: bool, over_taken_names: bool
-) -> Hydrated | None:
+    session: PgSession, layer: Layer, source: list[Found], *, with_rows: bool, chosen: Chosen | None,
+    over_taken_names: bool,
+) -> Hydrated | None:  # fmt: skip
     """Copy what was found, unless it is no longer what is found once it is locked."""
     with session.transaction():
         # Rows are read as of one moment, which begins after the lock: an older one would find a swapped table empty.
@@ -126,7 +150,7 @@ def _copy(
         if any(names.by_oid.get(found.oid) != found for found in source):
             return None
         hydration = Hydration(session, names, source[0], over_taken_names=over_taken_names)
-        return hydration.run(with_rows=with_rows)
+        return hydration.run(with_rows=with_rows, chosen=chosen)
 
 
 def _source(session: PgSession, names: LayerNames, table: TableName) -> list[Found] | None:
@@ -177,3 +201,7 @@ def _relation(row: tuple[object, ...], below: str | None = None) -> Relation:
         TableName(str(logical), str(name)), TableName(str(physical), str(name)), _KINDS[str(kind)], int(str(rows)),
         int(str(size)), TableName(below, str(name)) if below is not None else None,
     )  # fmt: skip
+
+
+def _has_rows(session: Session, table: TableName | None) -> bool:
+    return table is not None and bool(session.query(f"SELECT EXISTS (SELECT FROM {qualified(table)})")[0][0])

@@ -9,21 +9,24 @@ from __future__ import annotations
 import secrets as randomness
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import psycopg2.extensions
 from psycopg2 import errors, sql
 
 from kitchen.adapters.postgres.connection import PgSession, translated
-from kitchen.adapters.postgres.dropping import drop_workspace
-from kitchen.adapters.postgres.install_rights import reader_statements
+from kitchen.adapters.postgres.dropping import close_workspace, drop_workspace
 from kitchen.adapters.postgres.sessions import PgSessions
 from kitchen.domain.connection import Credentials
-from kitchen.domain.kitchen import Kind, Kitchen, pantry_reader_role
+from kitchen.domain.installation import scram_verifier
+from kitchen.domain.kitchen import Kind, Kitchen, lease_role, pantry_reader_role
 from kitchen.domain.layout import Layer
 from kitchen.domain.secret import Secret
 from kitchen.errors import Conflict, KitchenError, NotFound
-from kitchen.ports import MarkedWorkspace
+
+if TYPE_CHECKING:
+    from kitchen.ports import MarkedWorkspace
 
 LOGIN_CONNECTIONS = 20  # of one kitchen's login: nodes, shells and tools of one developer
 
@@ -60,14 +63,6 @@ WHERE pg_catalog.starts_with(login.rolname, %s)
   AND pg_catalog.substr(login.rolname, pg_catalog.length(%s) + 1) ~ '^[a-z][a-z0-9_]*__login$'
   AND pg_catalog.shobj_description(login.oid, 'pg_authid') ~ '^kitchen [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
 ORDER BY 1
-"""
-_ESTIMATE = "c.relpages::bigint * pg_catalog.current_setting('block_size')::bigint"  # as of the last ANALYZE
-_SIZES = """
-SET LOCAL lock_timeout = '100ms';
-SELECT n.nspname, count(c.oid), coalesce(sum({size}), 0)::bigint
-FROM pg_catalog.pg_namespace AS n
-LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'm')
-WHERE n.nspname = ANY(%s) GROUP BY n.nspname
 """
 
 
@@ -107,23 +102,39 @@ class PgWorkspaces:
                 statements = [_format("ALTER ROLE {} LOGIN PASSWORD {}", kitchen.login_role, sql.Literal(verifier))]
             else:
                 statements = _door(found) + _making(session, layer, found, verifier)
-            _run(session, f"making the workspace of {kitchen.name!r}", statements)
-        return self._sessions.administrator().named(
-            user=kitchen.login_role, password=Secret(password), role=kitchen.owner_role
+            run_together(session, f"making the workspace of {kitchen.name!r}", statements)
+        return self.login(kitchen, Secret(password))
+
+    def login(self, kitchen: Kitchen, password: Secret) -> Credentials:
+        """Return the login that ``create`` will make."""
+        return self._sessions.administrator().named(user=kitchen.login_role, password=password, role=kitchen.owner_role)
+
+    def lease(self, kitchen: Kitchen, suffix: str, password: Secret) -> Credentials:
+        """Make a login of one person's clone into a kitchen, or give it this password."""
+        verifier = scram_verifier(password, randomness.token_bytes(16))
+        with self._sessions.as_recorder(application=f"kitchen {kitchen.name} lease") as session:
+            call = sql.SQL("SELECT kitchen_control.lease_login({}, {}, {})").format(
+                sql.Literal(str(kitchen.id)), sql.Literal(suffix), sql.Literal(verifier)
+            )
+            run_together(session, f"opening {kitchen.name!r}", [call])
+        return self._sessions.recorder().named(
+            user=lease_role(kitchen, suffix), password=password, role=kitchen.owner_role
         )
 
     def open_production(self, layer: Layer) -> None:
         """Let the standing kitchen, and its candidates, read what other roles have made in production's schemas."""
+        from kitchen.adapters.postgres.install_rights import reader_statements  # noqa: PLC0415
+
         kitchen = layer.kitchen
         with self._sessions.as_administrator(application=f"kitchen {kitchen.name} open") as session:
             schemas = sorted(_look(session, layer).schemas)
             statements = [part for schema in schemas for part in _schema(layer, schema, exists=True)]
             statements += map(sql.SQL, reader_statements(session, schemas, [kitchen.reader_role, kitchen.owner_role]))
-            _run(session, f"opening production to {kitchen.name!r}", statements)
+            run_together(session, f"opening production to {kitchen.name!r}", statements)
 
     def exists(self, kitchen: Kitchen) -> bool:
         """Say whether the kitchen's login role is there and bears its mark."""
-        with self._sessions.as_administrator() as session:
+        with self._sessions.as_recorder() as session:
             rows = session.query(
                 "SELECT pg_catalog.shobj_description(oid, 'pg_authid') FROM pg_catalog.pg_roles WHERE rolname = %s",
                 [kitchen.login_role],
@@ -132,8 +143,10 @@ class PgWorkspaces:
 
     def marked(self, environment: str) -> tuple[MarkedWorkspace, ...]:
         """Return every workspace of this database that bears a kitchen's mark, by name."""
+        from kitchen.ports import MarkedWorkspace  # noqa: PLC0415
+
         head = f"kitchen__{environment}__"
-        with self._sessions.as_administrator() as session:
+        with self._sessions.as_recorder() as session:
             rows = session.query(_MARKED, [head, head])
         found = []
         for name, mark, granted in rows:
@@ -148,16 +161,7 @@ class PgWorkspaces:
             )  # fmt: skip
         return tuple(found)
 
-    def sizes(self, schemas: Sequence[str]) -> dict[str, tuple[int, int]]:
-        """Return how many tables and bytes are in each of the schemas that are there."""
-        with self._sessions.as_administrator() as session:
-            try:
-                rows = session.query(_SIZES.format(size="pg_catalog.pg_total_relation_size(c.oid)"), [list(schemas)])
-            except Conflict:  # somebody holds a table for longer than a list may wait
-                rows = session.query(_SIZES.format(size=_ESTIMATE), [list(schemas)])
-        return {schema: (tables, size) for schema, tables, size in rows}
-
-    def rebind(self, layer: Layer) -> None:
+    def rebind(self, layer: Layer, *, closes: bool = True) -> None:
         """Open the layer's parents and pantry to a kitchen, close others, and set its search path anew."""
         owner = layer.kitchen.owner_role
         with self._sessions.as_administrator(application=f"kitchen {layer.kitchen.name} rebind") as session:
@@ -167,8 +171,15 @@ class PgWorkspaces:
             wanted = {*_reads(layer), found.door}
             held = {name for (name,) in session.query(_MEMBERSHIPS, [owner])}
             statements = [_format("GRANT {} TO {}", role, owner) for role in sorted(wanted - held)]
-            statements += [_format("REVOKE {} FROM {}", role, owner) for role in sorted(held - wanted)]
-            _run(session, f"rebinding {layer.kitchen.name!r}", [*statements, _search_path(layer, found.database)])
+            statements += [_format("REVOKE {} FROM {}", role, owner) for role in sorted(held - wanted) if closes]
+            run_together(
+                session, f"rebinding {layer.kitchen.name!r}", [*statements, _search_path(layer, found.database)]
+            )
+
+    def seal(self, kitchen: Kitchen) -> None:
+        """Close the login and end its sessions: what is in the kitchen stays as it is."""
+        with self._sessions.as_administrator(application=f"kitchen {kitchen.name} seal") as session:
+            close_workspace(session, kitchen)
 
     def drop(self, kitchen: Kitchen, schemas: Sequence[str]) -> None:
         """Close the login, end its sessions, drop schemas in batches and then the roles; absent is success.
@@ -261,6 +272,8 @@ def _making(session: PgSession, layer: Layer, found: Found, verifier: str) -> li
     made += [_format("GRANT {} TO {}", role, owner) for role in sorted([*_reads(layer), found.door])]
     for schema in layer.layout.schemas(kitchen):
         made += _schema(layer, schema, exists=schema in found.schemas)
+    from kitchen.adapters.postgres.install_rights import reader_statements  # noqa: PLC0415 - reading needs none of it
+
     # what production's own roles made before kitchen came, and what they will make
     made += map(sql.SQL, reader_statements(session, sorted(found.schemas), [reader, owner]))
     # a type or function is everybody's unless this is said without IN SCHEMA
@@ -301,7 +314,7 @@ def _format(statement: str, *values: str | sql.Composable) -> sql.Composable:
     return sql.SQL(statement).format(*parts)
 
 
-def _run(session: PgSession, doing: str, statements: Iterable[sql.Composable]) -> None:
+def run_together(session: PgSession, doing: str, statements: Iterable[sql.Composable]) -> None:
     """Run all statements as one transaction; one that met another of its kind is run again."""
     text = sql.SQL("; ").join(statements)
     for attempt in range(_ATTEMPTS):

@@ -1,0 +1,82 @@
+"""``kitchen schedule``: what is due when, and a small server that answers it."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+
+import click
+
+from kitchen.app import Services
+from kitchen.cli import output
+from kitchen.cli.options import current_app, environment_option, json_option
+
+
+@click.group("schedule")
+def schedule_command() -> None:
+    """Refresh pantries when they are due (`data: refresh:` of an environment)."""
+
+
+@schedule_command.command("list")
+@environment_option
+@json_option
+def list_command(environment: str | None, as_json: bool) -> None:
+    """List schedules with their next time and how the last one ended."""
+    from kitchen.operations.schedule import standing
+
+    found = [schedule for services in _places(environment) if (schedule := standing(services)) is not None]
+    if as_json:
+        output.emit_json([
+            {"schedule": s.name, "environment": s.environment, "cron": s.cron, "timezone": s.timezone,
+             "due_since": s.due_since, "next": s.following,
+             "last": None if s.last is None or s.last.started_at is None else {
+                 "due_at": s.last.due_at, "started_at": s.last.started_at, "finished_at": s.last.finished_at,
+                 "outcome": s.last.outcome, "said": s.last.said}}
+            for s in found
+        ])  # fmt: skip
+        return
+    output.table(
+        ["schedule", "environment", "cron", "due since", "next (UTC)", "last", "outcome", "said"],
+        [
+            (s.name, s.environment, f"{s.cron} {s.timezone}", _minute(s.due_since), _minute(s.following),
+             _minute(s.last.started_at if s.last else None), s.last.outcome if s.last else "", s.last.said if s.last
+             else "")
+            for s in found
+        ],
+    )  # fmt: skip
+    if not found:
+        output.say('nothing is scheduled; set data: {refresh: "0 3 * * *"} in an environment\'s file')
+
+
+@schedule_command.command("serve")
+@click.option("--once", is_flag=True, help="Answer what is due now, and end: for cron and timers of the system.")
+@environment_option
+def serve_command(once: bool, environment: str | None) -> int:
+    """Answer schedules as they become due, one after the other, until SIGTERM or Ctrl-C."""
+    import signal
+
+    from kitchen.operations.schedule import serve
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    app = current_app()
+    if not once:
+        output.say("serving schedules; SIGTERM or Ctrl-C ends this")
+    well = serve(
+        lambda: _places(environment), app.root, stop=stop, say=output.step, warn=output.warn, once=once
+    )  # fmt: skip
+    if not once:
+        output.done("stopped")
+    return 1 if once and not well else 0
+
+
+def _places(environment: str | None) -> list[Services]:
+    app = current_app()  # anew each time: the files may have changed
+    names = [environment] if environment is not None else list(app.environments.environments)
+    chosen = [app.environments.get(name) for name in names]
+    return [app.services(e.name) for e in chosen if e.data is not None and e.data.refresh is not None]
+
+
+def _minute(moment: datetime | None) -> str:
+    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M}"

@@ -1,0 +1,75 @@
+"""Takes a person through an update whose branches changed the same lines: begin, go on, give up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kitchen.domain.kitchen import Kind, Kitchen
+from kitchen.errors import Conflict, InvalidInput
+from kitchen.operations.delivery import head_of, refuse_dirty, shared_head_of
+from kitchen.operations.unfinished import halted, way_out
+from kitchen.operations.update import Update, UpdateServices, message, parent_of, update
+from kitchen.ports import Changes, Repository
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """Where the merge of a kitchen's parent into it stands."""
+
+    kitchen: Kitchen
+    parent: Kitchen
+    worktree: Path
+    changes: Changes
+    conflicts: tuple[str, ...]  # paths that a merge would leave to a person; () in the middle of one
+
+    @property
+    def is_under_way(self) -> bool:
+        """Say whether git waits for a person."""
+        return self.changes.halted is not None or bool(self.changes.unresolved)
+
+
+def examine(services: UpdateServices, repository: Repository, kitchen: Kitchen) -> Resolution:
+    """Return what there is to resolve; raises Conflict where the kitchen has no worktree on this machine."""
+    if kitchen.kind is not Kind.WORKING:
+        raise InvalidInput(f"{kitchen.name!r} is a {kitchen.kind} kitchen: nothing is merged down into it")
+    parent = parent_of(services, kitchen)
+    worktree = next((path for path, branch in repository.worktrees().items() if branch == kitchen.branch), None)
+    if worktree is None or not worktree.is_dir():
+        raise Conflict(f"{kitchen.name!r} has no worktree on this machine", hint=f"kitchen enter {kitchen.name}")
+    changes = repository.working(worktree)
+    conflicts: tuple[str, ...] = ()
+    if changes.halted is None and not changes.unresolved:
+        merged = repository.preview_merge(head_of(repository, kitchen), shared_head_of(repository, parent))
+        conflicts = merged.conflicts if merged.tree is None else ()
+    return Resolution(kitchen, parent, worktree, changes, conflicts)
+
+
+def begin(repository: Repository, found: Resolution) -> Resolution:
+    """Merge the parent's branch in the worktree, with both versions in the files that conflict."""
+    refuse_dirty(repository, str(found.kitchen.branch), any_change=True)
+    repository.start_merge(found.worktree, shared_head_of(repository, found.parent))
+    changes = repository.working(found.worktree)
+    return Resolution(found.kitchen, found.parent, found.worktree, changes, ())
+
+
+def finish(services: UpdateServices, repository: Repository, found: Resolution, *, say: Say) -> str:
+    """Commit what is resolved, go on with the update and return the commit; raises Conflict while files are not."""
+    if found.changes.unresolved or found.changes.halted != "merge":
+        raise Conflict(halted(found.worktree, found.changes), hint=way_out(found.worktree, found.changes))
+    old = head_of(repository, found.kitchen)
+    say(f"committing the merge of {found.parent.branch} into {found.kitchen.branch}")
+    new = repository.commit_merge(found.worktree, message(found.kitchen, found.parent))
+    files = repository.changed_paths(old, new)
+    update(services, repository, Update(found.kitchen, str(found.kitchen.branch), old, new, files, 0, None), say=say)
+    return new
+
+
+def give_up(repository: Repository, found: Resolution) -> None:
+    """Put the worktree back to what it was before the merge."""
+    if found.changes.halted != "merge":
+        raise Conflict(f"no merge is under way in {found.worktree}", hint=f"git -C {found.worktree} status")
+    repository.abort_merge(found.worktree)

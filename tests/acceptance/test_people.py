@@ -1,0 +1,189 @@
+"""Many people on one server, each with a login of their own and without the provisioner's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from kitchen.adapters.postgres.connection import connect
+from kitchen.errors import KitchenError, NotPermitted
+from tests.acceptance.external import develop, places, psql
+from tests.acceptance.team import Team, made_project
+
+
+@pytest.fixture(scope="module", params=["postgres15", "postgres18"])
+def team(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    """Return one team for all tests; each has people and kitchens of its own."""
+    server = request.getfixturevalue(request.param)
+    folder = tmp_path_factory.mktemp("team")
+    with made_project(folder / "project") as project, places(server, server) as (production, dev):
+        made = Team(project, production, dev, folder)
+        made.install()
+        yield made
+
+
+def test_a_day_with_a_login_of_ones_own(team: Team) -> None:
+    ann = team.admit("ann")
+    told = json.loads(ann.kitchen("whoami", "-e", "dev", "--json").stdout)
+    assert (told["person"], told["role"], told["login"]) == ("ann", "developer", "kitchen__dev__ann__person")
+    ann.kitchen("secret", "get", "provisioner", "-e", "dev", expect=3)
+
+    ann.kitchen("create", "profit")
+    listed = json.loads(ann.kitchen("list", "--json").stdout)
+    assert {each["name"]: each["owner"] for each in listed} == {"dev": "ann@example.com", "profit": "ann"}
+    ann.kitchen("status", "profit")
+    ann.kitchen("tree")
+    ann.kitchen("show", "profit")
+    assert psql(ann, "profit", "SELECT count(*) FROM orders") == "2000"
+    assert psql(
+        ann, "profit", "CREATE TABLE own AS SELECT 1 AS n; SELECT tableowner FROM pg_tables WHERE tablename = 'own'"
+    ) == ("kitchen__dev__profit__owner")
+    ann.kitchen("env", "profit", "--format", "url")
+    for login in (team.login("ann"), team.lease("ann", "profit")):
+        with pytest.raises(NotPermitted):  # of the same server
+            connect(replace(login, database=team.production.database), application="acceptance test")
+    ann.kitchen("delete", "profit", "--yes")
+    with team.dev.look() as session:
+        assert session.query("SELECT rolname FROM pg_roles WHERE rolname LIKE '%profit%'") == []
+        assert session.query("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'profit%'") == []
+        assert session.query("SELECT * FROM kitchen_control.lease") == []
+
+
+def test_an_admin_deletes_a_kitchen_with_everybodys_logins_into_it(team: Team) -> None:
+    ida = team.admit("ida")
+    ida.kitchen("create", "seen")
+    assert psql(ida, "seen", "CREATE TABLE own AS SELECT 1 AS n; SELECT n FROM own") == "1"
+    lease = team.lease("ida", "seen")
+    with connect(lease, application="acceptance test") as session:
+        session.execute("SET ROLE NONE; CREATE TABLE seen.of_the_lease (n int); RESET ROLE")
+        team.project.kitchen("delete", "seen", "--yes", "-e", "dev", "--force")
+        with pytest.raises(KitchenError):
+            session.query("SELECT 1")
+    with pytest.raises(NotPermitted):
+        connect(lease, application="acceptance test")
+    with team.dev.look() as session:
+        assert session.query("SELECT rolname FROM pg_roles WHERE rolname LIKE '%seen%'") == []
+        assert session.query("SELECT * FROM kitchen_control.lease") == []
+
+
+def test_a_developers_work(team: Team) -> None:
+    """Everything of a developer's day with a personal login; what is not a developer's is refused as a whole."""
+    eve = team.admit("eve")
+    worktree = develop(eve)
+    assert psql(eve, "paid", "SELECT count(*) FROM segment_paid") == "2"
+    eve.kitchen("hydrate", "orders", "-k", "paid")
+    psql(
+        eve,
+        "paid",
+        "DELETE FROM orders WHERE order_id > 10; CREATE VIEW few AS SELECT full_name FROM orders, customer LIMIT 1",
+    )
+    eve.kitchen("test", "payments", cwd=worktree)
+    assert json.loads(eve.kitchen("runs", "list", "--json").stdout)[0]["by"] == "eve"
+    eve.kitchen("diff", "paid")
+    eve.kitchen("edit", "paid", "--ttl", "3d", "--ticket", "ABC-1")
+    team.project.kitchen("pantry", "refresh", "--yes")
+    eve.kitchen("update", "paid", "--data", "--yes")
+    assert psql(eve, "paid", "SHOW search_path").startswith("paid, dev, pantry_v2")
+    assert psql(eve, "paid", "SELECT count(*) FROM few") == "1"
+
+    with team.dev.look() as session:
+        before = session.query("SELECT * FROM kitchen_control.operation"), session.query("SELECT rolname FROM pg_roles")
+    refused = eve.kitchen("merge", "paid", "--yes", expect=8)
+    assert "eve is a developer" in refused.stderr
+    eve.kitchen("pantry", "refresh", "--yes", expect=8)
+    eve.kitchen("recover")
+    with team.dev.look() as session:
+        after = session.query("SELECT * FROM kitchen_control.operation"), session.query("SELECT rolname FROM pg_roles")
+    assert after == before
+
+    entries = json.loads(eve.kitchen("audit", "list", "-e", "dev", "--json").stdout)
+    assert {"eve"} <= {each["person"] for each in entries}
+    assert all(each["login"].endswith("__person") for each in entries if each["person"] == "eve")
+    eve.kitchen("audit", "verify", "-e", "dev")
+    eve.kitchen("delete", "paid", "--yes", "--force")
+
+
+def test_a_deputy_publishes_as_himself(team: Team) -> None:
+    rel = team.admit("rel", "releaser")
+    rel.kitchen("secret", "get", "provisioner", "-e", "dev", expect=3)
+    develop(rel)
+    rel.kitchen("merge", "paid", "--yes")
+    with team.dev.look() as session:
+        assert session.query('SELECT "by", state FROM kitchen_control.release') == [("rel", "released")]
+        assert session.query("SELECT DISTINCT person FROM kitchen_control.audit WHERE action = 'merge'") == [("rel",)]
+    rel.kitchen("delete", "paid", "--yes", "--force")
+
+
+def test_shared_and_private(team: Team) -> None:
+    cleo, dan = team.admit("cleo"), team.admit("dan")
+    cleo.kitchen("create", "shared")
+    psql(cleo, "shared", "CREATE TABLE own AS SELECT 1 AS n")
+    dan.git("fetch", "-q", str(cleo.root), "shared:shared")
+    for refused in (
+        ("enter", "shared", "--", "true"),
+        ("delete", "shared", "--yes", "--force"),
+        ("hydrate", "orders", "-k", "shared"),
+        ("edit", "shared", "--ttl", "9d"),
+        ("hand", "shared", "dan"),
+        ("create", "below", "--parent", "shared"),
+        ("staff", "add", "dan", "-k", "shared"),
+    ):
+        assert dan.kitchen(*refused, expect=8)
+    cleo.kitchen("staff", "add", "dan", "-k", "shared")
+    assert json.loads(dan.kitchen("staff", "list", "-k", "shared", "--json").stdout)["staff"] == ["dan"]
+    assert psql(dan, "shared", "INSERT INTO own VALUES (2); SELECT count(*) FROM own") == "2"
+    dan.kitchen("hydrate", "orders", "-k", "shared")
+    held = team.lease("dan", "shared")
+    with connect(held, application="acceptance test") as session:
+        cleo.kitchen("staff", "remove", "dan", "-k", "shared")
+        with pytest.raises(KitchenError):
+            session.query("SELECT 1")
+    with pytest.raises(NotPermitted):
+        connect(held, application="acceptance test")
+    dan.kitchen("enter", "shared", "--", "true", expect=8)
+    cleo.kitchen("hand", "shared", "dan")
+    assert psql(dan, "shared", "SELECT count(*) FROM own") == "2"
+    cleo.kitchen("enter", "shared", "--", "true", expect=8)
+
+
+def test_a_leaver(team: Team) -> None:
+    fay, gil = team.admit("fay"), team.admit("gil")
+    fay.kitchen("create", "left")
+    psql(fay, "left", "CREATE TABLE own AS SELECT 1 AS n")
+    login, lease = team.login("fay"), team.lease("fay", "left")
+    gil.kitchen("environment", "revoke", "fay", "-e", "dev", "--yes", expect=8)
+    with connect(login, application="acceptance test") as one, connect(lease, application="acceptance test") as other:
+        told = team.project.kitchen("environment", "revoke", "fay", "-e", "dev", "--yes", "--json").stdout
+        assert json.loads(told)["kitchens"] == ["left"]
+        for session in (one, other):
+            with pytest.raises(KitchenError):
+                session.query("SELECT 1")
+    for credentials in (login, lease):
+        with pytest.raises(NotPermitted):
+            connect(credentials, application="acceptance test")
+    fay.kitchen("list", "-e", "dev", expect=8)
+    team.project.kitchen("environment", "revoke", "fay", "-e", "dev", "--yes")  # again is success
+    team.project.kitchen("hand", "left", "gil")
+    gil.git("fetch", "-q", str(fay.root), "left:left")
+    assert psql(gil, "left", "SELECT count(*) FROM own") == "1"
+    with team.dev.look() as session:
+        assert session.query("SELECT rolname FROM pg_roles WHERE rolname LIKE '%fay%'") == []
+
+
+def test_quotas_are_the_servers(team: Team) -> None:
+    dev = team.project.root / "environments" / "dev.yaml"
+    dev.write_text(dev.read_text() + "kitchens: {per_person: 1}\n")
+    team.project.commit("one each")
+    team.project.git("branch", "-f", "dev", "main")
+    hal = team.admit("hal")
+    team.project.kitchen("environment", "align", "dev")
+    local = hal.root / "environments" / "dev.yaml"
+    local.write_text(local.read_text().replace("per_person: 1", "per_person: 50"))  # as a file it says nothing
+    hal.kitchen("create", "one")
+    refused = hal.kitchen("create", "two", expect=8)
+    assert "1 each" in refused.stderr
+    with team.dev.look() as session:
+        assert session.query("SELECT rolname FROM pg_roles WHERE rolname LIKE '%__two__%'") == []

@@ -1,0 +1,179 @@
+"""Living in kitchens: what is said of conflicts, of unfinished work and of newer data, and how one gets out."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from kitchen.domain.journal import Operation, OperationState
+from kitchen.domain.kitchen import State
+from tests.bench import Bench, opened
+from tests.support import Project
+
+_FILE = "environments/notes.md"
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    with opened("dev") as made:
+        yield made
+
+
+@pytest.fixture
+def project(bench: Bench) -> Iterator[Project]:
+    """Return the project; its working kitchens go at the end."""
+    yield bench.project
+    found = json.loads(bench.project.kitchen("list", "--json").stdout)
+    for each in sorted(found, key=lambda one: one["created_at"], reverse=True):
+        if each["kind"] == "working":
+            bench.project.kitchen("delete", each["name"], "--force", "--yes")
+
+
+def _write(worktree: Path, text: str) -> None:
+    (worktree / _FILE).write_text(text)
+    for words in (["add", "-A"], ["commit", "-q", "-m", text.strip()]):
+        subprocess.run(["git", *words], cwd=worktree, check=True)
+
+
+def _conflict(project: Project) -> Path:
+    """Make a kitchen that its parent does not merge into, and return its worktree."""
+    project.kitchen("create", "above")
+    project.kitchen("create", "below", "--parent", "above")
+    trees = project.root / ".kitchen" / "worktrees"
+    _write(trees / "above", "theirs\n")
+    _write(trees / "below", "ours\n")
+    return trees / "below"
+
+
+def _status(project: Project, name: str = "below") -> dict[str, object]:
+    found = json.loads(project.kitchen("status", name, "--json").stdout)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_conflict_is_resolved_and_the_update_goes_on(project: Project) -> None:
+    tree = _conflict(project)
+    refused = project.kitchen("update", "below", expect=4).stderr
+    assert _FILE in refused
+    assert "kitchen resolve below" in refused
+    assert _status(project)["changes"] == [], "nothing was touched"
+    begun = project.kitchen("resolve", "below", expect=4)
+    assert begun.stdout.split() == [str(tree / _FILE)]
+    assert "<<<<<<<" in (tree / _FILE).read_text()
+    for words in (("update", "below"), ("merge", "below", "--yes"), ("resolve", "below")):
+        said = project.kitchen(*words, expect=4).stderr
+        assert f"unresolved is {_FILE}" in said, words
+        assert f"git -C {tree} merge --abort" in said
+        assert f"add {_FILE}" in said
+    status = _status(project)
+    assert status["unresolved"] == [_FILE]
+    assert "git merge: unresolved" in str(status["because"])
+    assert "commit" not in str(status["next"])
+    (tree / _FILE).write_text("both\n")
+    subprocess.run(["git", "add", _FILE], cwd=tree, check=True)
+    assert str(_status(project)["next"]).startswith("kitchen resolve")
+    done = json.loads(project.kitchen("resolve", "below", "--json").stdout)
+    assert done["commit"] == project.git("rev-parse", "below")
+    assert project.git("log", "-1", "--format=%P %s", "below").split()[1:] == [
+        project.git("rev-parse", "above"), "Merge", "above", "into", "below",
+    ]  # fmt: skip
+    overview = _status(project)["overview"]
+    assert isinstance(overview, dict)
+    assert (overview["ahead"], overview["behind"]) == (2, 0)
+    assert "nothing to resolve" in project.kitchen("resolve", "below").stderr
+
+
+def test_a_conflict_can_be_given_up(project: Project) -> None:
+    tree = _conflict(project)
+    project.kitchen("resolve", "below", expect=4)
+    project.kitchen("resolve", "below", "--abort")
+    assert (tree / _FILE).read_text() == "ours\n"
+    assert _status(project)["changes"] == []
+    project.kitchen("resolve", "below", "--abort", expect=4)
+
+
+def test_uncommitted_work_is_not_merged_over(project: Project) -> None:
+    tree = _conflict(project)
+    (tree / "new.md").write_text("not committed\n")
+    assert "new.md" in project.kitchen("resolve", "below", expect=4).stderr
+    assert (tree / _FILE).read_text() == "ours\n"
+
+
+def test_a_halted_cherry_pick_is_named_too(project: Project) -> None:
+    tree = _conflict(project)
+    subprocess.run(["git", "cherry-pick", "above"], cwd=tree, check=False, capture_output=True)
+    status = _status(project)
+    assert "cherry-pick --continue" in str(status["next"])
+    assert "cherry-pick --abort" in str(status["next"])
+
+
+def _operation(kind: str, subject: str) -> Operation:
+    return Operation(
+        id=uuid4(), kind=kind, subject=subject, arguments={}, state=OperationState.RUNNING, by="bob",
+        host=socket.gethostname(), pid=os.getpid(), version="0", started_at=datetime.now(UTC),
+    )  # fmt: skip
+
+
+def test_unfinished_work_is_listed_also_of_what_is_no_kitchen(bench: Bench, project: Project) -> None:
+    """An interrupted refresh, the create of a kitchen that has no record yet, a merge into the parent."""
+    project.kitchen("create", "below")
+    control = bench.fresh().services("dev").control
+    left = [_operation("pantry refresh", "pantry"), _operation("create", "nowhere"), _operation("merge", "dev")]
+    for each in left:
+        control.journal.begin(each)
+    try:
+        for words in (("list",), ("tree",), ("list", "--mine")):
+            said = project.kitchen(*words).stderr
+            for each in left:
+                assert f"{each.kind} of {each.subject} is unfinished, by bob" in said, words
+                assert f"kitchen recover {str(each.id)[:8]}" in said
+        said = project.kitchen("status", "below").stderr
+        assert "pantry refresh of pantry is unfinished" in said
+        assert "nowhere" not in said
+        assert f"next: kitchen recover {str(left[2].id)[:8]}" in said
+        with control.locks.hold("dev", purpose="merge"):
+            assert "merge of dev is going on, by bob" in project.kitchen("list").stderr
+    finally:
+        for each in left:
+            control.journal.finish(each.id, OperationState.UNDONE, error=None)
+
+
+def test_a_newer_pantry_is_told(bench: Bench, project: Project) -> None:
+    project.kitchen("create", "below")
+    control = bench.fresh().services("dev").control
+    versions = [control.pantries.begin({}) for _ in range(2)]
+    control.pantries.publish(versions[0], {})
+    found = control.kitchens.get("below")
+    assert found is not None
+    control.kitchens.save(replace(found, pantry=versions[0]), expected=State.READY)
+    assert "is there" not in project.kitchen("status", "below").stdout
+    control.pantries.publish(versions[1], {})
+    status = project.kitchen("status", "below")
+    assert f"v{versions[0]} (v{versions[1]} is there)" in status.stdout
+    assert "kitchen update below --data" in status.stderr
+    assert f"v{versions[1]} is there" in project.kitchen("tree").stdout
+    control.kitchens.save(found, expected=State.READY)
+    for version in versions:
+        control.pantries.drop(version)
+
+
+def test_the_runs_of_an_earlier_kitchen_of_that_name_are_not_its_own(bench: Bench, project: Project) -> None:
+    control = bench.fresh().services("dev").control
+    project.kitchen("create", "below")
+    with control.session.transaction():
+        control.session.execute(
+            "INSERT INTO kitchen_control.run (id, kitchen, recipe, state, by, backend_pid, started_at, parameters)"
+            " VALUES (gen_random_uuid(), 'below', 'old', 'passed', 'bob', 0, now() - interval '1 day', '{}')"
+        )
+    overview = _status(project)["overview"]
+    assert isinstance(overview, dict)
+    assert overview["last_run"] is None
