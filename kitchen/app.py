@@ -83,6 +83,11 @@ class Services:
         return state_home() / self.app.project_id / self.environment.name
 
     @property
+    def chain(self) -> Chain:
+        """Return the project's environments: a hotfix goes back to one above the one that it lives in."""
+        return self.app.environments
+
+    @property
     def person(self) -> str:
         """Return who works here."""
         return self.own.identity.person if self.own is not None else self.app.person
@@ -154,9 +159,7 @@ class Services:
             return None
         from kitchen.adapters.embedded.postgres import EmbeddedPostgres
 
-        return EmbeddedPostgres(
-            self.state_dir / "postgres", self.environment.name, self.secrets, tell=self.app.tell
-        )  # fmt: skip
+        return EmbeddedPostgres(self.state_dir / "postgres", self.environment.name, self.secrets, tell=self.app.tell)
 
     @cached_property
     def sessions(self) -> PgSessions:

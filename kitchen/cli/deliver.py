@@ -101,7 +101,7 @@ def promote_command(*, environment: str | None, source: str | None, dry_run: boo
     Where the environment wants approvals, the one who types this gives theirs by saying yes; the others type
     kitchen release approve.
     """
-    from kitchen.operations.promote import approve, plan_promotion, record
+    from kitchen.operations.promote import Hotfix, approve, plan_promotion, record
 
     app = current_app()
     services, released = promotion(app, environment, source)
@@ -130,6 +130,8 @@ def promote_command(*, environment: str | None, source: str | None, dry_run: boo
         output.emit_json({"environment": name, "release": described(release)})
         return
     output.say(f"next: kitchen release rollback {release.number} -e {name}, should it be wrong")
+    if isinstance(released, Hotfix):
+        output.say(f"  it comes down with kitchen update {released.environment}, then: kitchen delete {below}")
 
 
 def refuse_half_merged(app: App, below: str) -> None:
@@ -172,7 +174,7 @@ def _hotfix(app: App, kitchen: str) -> Hotfix:
     services, found = app.find(kitchen)
     if found.kind is not Kind.WORKING or found.branch is None:
         raise InvalidInput(f"{kitchen!r} is a {found.kind} kitchen and is not promoted", hint="kitchen list")
-    return Hotfix(found.name, found.branch, services.environment.branch)
+    return Hotfix(found.name, found.branch, services.environment.name, services.environment.branch)
 
 
 def _applied(app: App, services: Services, release: Release) -> Release:

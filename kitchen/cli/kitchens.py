@@ -158,9 +158,13 @@ def _cells(each: Overview, now: datetime) -> tuple[object, ...]:
     run = f"{each.last_run.recipe} {each.last_run.state.value}" if each.last_run is not None else None
     command, _ = next_command(each)
     return (
-        each.name, each.environment, each.state.value, each.parent, each.owner, output.ago(each.created_at, now),
+        each.name, each.environment, each.state.value, _parent(each), each.owner, output.ago(each.created_at, now),
         _until(each.expires_at, now), moved, each.tables, output.size(each.size), _pantry(each), run, command,
     )  # fmt: skip
+
+
+def _parent(each: Overview) -> str | None:
+    return f"hotfix of {each.mends}" if each.mends is not None else each.parent
 
 
 def _pantry(each: Overview) -> str | None:
@@ -237,6 +241,8 @@ def _branch_of_tree(each: Overview, now: datetime) -> Iterator[str]:
 
     if each.state.value != "ready":
         yield f"({each.state.value})"
+    if each.mends is not None:
+        yield f"hotfix of {each.mends}"
     if each.ahead is not None:
         yield f"+{each.ahead} -{each.behind}"
     if each.tables:
@@ -281,7 +287,7 @@ def _lines(state: Status) -> list[tuple[str, object]]:
     changed = ", ".join(state.changes[:5]) + (" …" if len(state.changes) > 5 else "") if state.changes else "none"
     lines: list[tuple[str, object]] = [
         ("kitchen", f"{each.name} ({each.state.value}) in {each.environment}"),
-        ("parent", each.parent),
+        ("parent", _parent(each)),
         ("branch", each.branch),
         ("commits", f"{each.ahead} ahead, {each.behind} behind" if each.ahead is not None else None),
         ("changes", changed if each.worktree is not None else None),

@@ -77,7 +77,8 @@ def update_command(
     """Merge the parent's branch down into the kitchen's; with --data move it to the newest pantry version.
 
     Where both changed the same lines nothing is touched, and you are told how to merge with git. A standing kitchen,
-    such as dev, gets what went into the environment above past it: a hotfix; proven like any merge.
+    such as dev, gets what went into the environment above past it: a hotfix; proven like any merge. A hotfix itself
+    is brought up to date with the environment that it mends.
     """
     from kitchen.domain.kitchen import Kind
     from kitchen.operations.update import plan_update, update, update_steps
@@ -101,10 +102,10 @@ def update_command(
                           "commits": planned.commits, "pantry": planned.pantry or found.pantry})  # fmt: skip
         return
     if planned.is_nothing:
-        output.done(f"{found.name} has everything of {found.parent} already")
+        output.done(f"{found.name} has everything of {found.mends or found.parent} already")
         return
     output.done(
-        f"{found.name} is up to date with {found.parent}: {counted(planned.commits, 'commit')}, "
+        f"{found.name} is up to date with {found.mends or found.parent}: {counted(planned.commits, 'commit')}, "
         f"{counted(len(planned.files), 'file')}"
     )
     if planned.pantry is not None:

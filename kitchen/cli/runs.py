@@ -62,7 +62,7 @@ def run_command(
                 services, app.repository, read_recipe, where, read, variation=variation, overrides=overrides
             )
             if not nodes:
-                output.done(f"{recipe} is as it is in {where.parent}: nothing to run")
+                output.done(f"{recipe} is as it is in {where.mends or where.parent}: nothing to run")
                 if as_json:
                     output.emit_json(None)
                 return

@@ -46,6 +46,7 @@ class Kitchen:
     data: str = "layer"
     staff: tuple[str, ...] = ()
     ticket: str | None = None
+    mends: str | None = None  # of a hotfix: the environment above whose branch it came from and goes back to
 
     @property
     def owner_role(self) -> str:
@@ -77,9 +78,19 @@ class Kitchen:
         """Text by which whatever belongs to this kitchen is recognised (comments on roles and schemas)."""
         return f"kitchen {self.id}"
 
+    @property
+    def way_up(self) -> str:
+        """Return the command that brings what was done in it to where it goes."""
+        return way_up(self.name, self.mends)
+
     def with_state(self, state: State) -> Kitchen:
         """Return the same kitchen in another state."""
         return replace(self, state=state)
+
+
+def way_up(name: str, mends: str | None) -> str:
+    """Return the command that brings a kitchen's work up: into its parent, or into the environment that it mends."""
+    return f"kitchen promote {mends} --from {name}" if mends is not None else f"kitchen merge {name}"
 
 
 def lease_role(kitchen: Kitchen, suffix: str) -> str:

@@ -130,9 +130,9 @@ def plan_working(
         raise Conflict(f"there is a kitchen {name!r} already", hint=f"kitchen enter {name}, or choose another name")
     mended = environments.get(wish.parent or "")
     if mended is None or mended.name == services.environment.name:
-        parent, isolated = _parent(services, wish.parent), wish.isolated
+        parent, isolated, mends = _parent(services, wish.parent), wish.isolated, None
     else:  # a hotfix: it begins at the branch of an environment above, and reads nothing of what waits below it
-        parent, isolated = replace(_parent(services, None), branch=mended.branch), True
+        parent, isolated, mends = replace(_parent(services, None), branch=mended.branch), True, mended.name
     asked = fetch_if_there(repository, (wish.branch or name, parent.branch), say)
     start = _branch(repository, wish, name, parent)
     now = datetime.now(UTC)
@@ -142,7 +142,7 @@ def plan_working(
         branch=start.branch, base_commit=start.commit, parent=parent.name,
         pantry=None if wish.data == "none" else newest_pantry(services), owner=person,
         created_at=now, expires_at=now + ttl if ttl is not None else None, isolated=isolated, data=wish.data,
-        staff=wish.staff, ticket=wish.ticket,
+        staff=wish.staff, ticket=wish.ticket, mends=mends,
     )  # fmt: skip
     return Creation(
         kitchen, worktrees / name, start.here != start.commit, start.here, asked and start.there != start.commit,

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from kitchen.domain.environment import Chain
 from kitchen.domain.journal import Operation
 from kitchen.domain.kitchen import Kind, Kitchen, State
 from kitchen.domain.layout import Layout
 from kitchen.errors import Conflict, KitchenError, NotFound, Refused
+from kitchen.operations.above import above_of
 from kitchen.operations.archives import archives_of
 from kitchen.operations.create import from_document, to_document
 from kitchen.operations.journalled import perform
@@ -29,6 +31,8 @@ Say = Callable[[str], None]
 class DeleteServices(Protocol):
     """What deleting asks of an environment's services."""
 
+    @property
+    def chain(self) -> Chain: ...
     @property
     def layout(self) -> Layout: ...
     @property
@@ -104,10 +108,11 @@ def plan_deletion(
         if each.name == kitchen.parent and not force:
             refuse_publishing(services.control, each)
     worktree = worktrees / kitchen.name if kitchen.branch is not None else None
-    fetch_if_there(repository, [kitchen.branch, *(each.branch for each in known if each.name == kitchen.parent)], say)
+    above = above_of(kitchen, known, services.chain)
+    fetch_if_there(repository, [kitchen.branch, above.branch if above is not None else None], say)
     head, there = (None, None) if keep_branch or kitchen.branch is None else _heads(repository, kitchen.branch)
     if not force:
-        _refuse_loss(repository, kitchen, worktree, (head, there), known)
+        _refuse_loss(services, repository, kitchen, worktree, (head, there))
     # a kitchen that was never ready, or has no files here, has nothing that a recipe could say goodbye to
     runs = recipes if kitchen.state is State.READY and worktree is not None and worktree.exists() else ()
     return Deletion(kitchen, worktree, head, there, runs, forced=force)
@@ -120,25 +125,30 @@ def _heads(repository: Repository, branch: str) -> tuple[str | None, str | None]
 
 
 def _refuse_loss(
-    repository: Repository, kitchen: Kitchen, worktree: Path | None, heads: tuple[str | None, ...],
-    known: tuple[Kitchen, ...],
+    services: DeleteServices, repository: Repository, kitchen: Kitchen, worktree: Path | None,
+    heads: tuple[str | None, ...],
 ) -> None:  # fmt: skip
-    lost = _would_be_lost(repository, kitchen, worktree, heads, known)
+    lost = _would_be_lost(repository, kitchen, worktree, heads, _kept_in(services, kitchen))
     if lost:
         raise Refused(
             f"deleting kitchen {kitchen.name!r} would lose {' and '.join(lost)}",
-            hint=f"kitchen merge {kitchen.name}, or kitchen delete {kitchen.name} --force",
+            hint=f"{kitchen.way_up}, or kitchen delete {kitchen.name} --force",
         )
+
+
+def _kept_in(services: DeleteServices, kitchen: Kitchen) -> tuple[str, ...]:
+    """Return the branches that may have a kitchen's work already, the likeliest first."""
+    known = services.control.kitchens.all()
+    above = above_of(kitchen, known, services.chain)
+    branches = [above.branch if above is not None else None, *(other.branch for other in known)]
+    return tuple(dict.fromkeys(branch for branch in branches if branch and branch != kitchen.branch))
 
 
 def _would_be_lost(
     repository: Repository, kitchen: Kitchen, worktree: Path | None, heads: tuple[str | None, ...],
-    known: tuple[Kitchen, ...],
+    others: tuple[str, ...],
 ) -> list[str]:  # fmt: skip
     lost: list[str] = []
-    parents = {other.name: other.branch for other in known}
-    kept_in = [branch for branch in (parents.get(kitchen.parent or ""), *parents.values()) if branch]
-    others = dict.fromkeys(branch for branch in kept_in if branch != kitchen.branch)
     if worktree is not None and (worktree / ".git").exists():
         if changed := repository.changes(worktree):
             more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
@@ -213,9 +223,7 @@ def _look_again_step(services: DeleteServices, repository: Repository, deletion:
     kitchen = deletion.kitchen
 
     def do() -> None:
-        known = services.control.kitchens.all()
-        heads = (deletion.branch_head, deletion.remote_head)
-        _refuse_loss(repository, kitchen, deletion.worktree, heads, known)
+        _refuse_loss(services, repository, kitchen, deletion.worktree, (deletion.branch_head, deletion.remote_head))
 
     def is_past() -> bool:
         found = _is_recorded(services, kitchen)

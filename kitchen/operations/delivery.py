@@ -16,6 +16,7 @@ from kitchen.engine.plan import Plan, plan, promises
 from kitchen.errors import Conflict, InvalidInput, NotFound
 from kitchen.files.environment import read_environments
 from kitchen.files.recipe import list_recipes, read_recipe
+from kitchen.operations.above import Above
 from kitchen.operations.delivery_services import DeliveryServices
 from kitchen.operations.sharing import base_of, here, truth
 from kitchen.operations.unfinished import halted, way_out
@@ -40,7 +41,7 @@ def head_of(repository: Repository, kitchen: Kitchen) -> str:
     return _found(here(repository, kitchen.branch), kitchen)
 
 
-def shared_head_of(repository: Repository, kitchen: Kitchen) -> str:
+def shared_head_of(repository: Repository, kitchen: Kitchen | Above) -> str:
     """Return the head of a branch that others move, too: as last fetched where there is a remote; raises NotFound."""
     return _found(truth(repository, kitchen.branch), kitchen)
 
@@ -50,9 +51,9 @@ def target_head_of(repository: Repository, kitchen: Kitchen) -> str:
     return _found(base_of(repository, kitchen.branch) if kitchen.branch is not None else None, kitchen)
 
 
-def _found(head: str | None, kitchen: Kitchen) -> str:
+def _found(head: str | None, kitchen: Kitchen | Above) -> str:
     if head is None:
-        raise NotFound(f"the branch {kitchen.branch!r} of kitchen {kitchen.name!r} is not here", hint="git fetch")
+        raise NotFound(f"the branch {kitchen.branch!r} of {kitchen.name!r} is not here", hint="git fetch")
     return head
 
 

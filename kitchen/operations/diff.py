@@ -10,6 +10,7 @@ from kitchen.domain.kitchen import Kitchen
 from kitchen.domain.layout import Layer, TableName
 from kitchen.engine.statements import identifier
 from kitchen.errors import InvalidInput, KitchenError
+from kitchen.operations.above import above_of
 from kitchen.operations.delivery import effect_of, head_of, shared_head_of
 from kitchen.operations.delivery_services import DeliveryServices
 from kitchen.ports import Repository, Session
@@ -79,16 +80,17 @@ class Diff:
 def diff(services: DeliveryServices, repository: Repository, kitchen: Kitchen, *, data: bool) -> Diff:
     """Compare a kitchen with its parent; with ``data`` row by row."""
     parent = services.control.kitchens.get(kitchen.parent) if kitchen.parent is not None else None
-    if parent is None:
+    above_it = above_of(kitchen, [parent] if parent is not None else [], services.chain)
+    if parent is None or above_it is None:
         raise InvalidInput(f"{kitchen.name!r} has no parent to be compared with", hint="kitchen diff K")
-    head, above = head_of(repository, kitchen), shared_head_of(repository, parent)
+    head, above = head_of(repository, kitchen), shared_head_of(repository, above_it)
     base = repository.merge_base(above, head) or above
     ahead, behind = repository.ahead_behind(head, above)
     worktree = next((p for p, name in repository.worktrees().items() if name == kitchen.branch and p.is_dir()), None)
     uncommitted = repository.changes(worktree) if worktree is not None else ()
-    nodes, problem = _nodes(services, repository, parent, base, worktree)
+    nodes, problem = _nodes(services, repository, kitchen if kitchen.mends is not None else parent, base, worktree)
     return Diff(
-        kitchen.name, parent.name, ahead, behind, repository.changed_paths(base, head), uncommitted, nodes,
+        kitchen.name, above_it.name, ahead, behind, repository.changed_paths(base, head), uncommitted, nodes,
         _tables(services, services.layer(kitchen), data=data), problem,
     )  # fmt: skip
 

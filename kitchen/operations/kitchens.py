@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from kitchen.domain.environment import Environment
-from kitchen.domain.kitchen import Kind, Kitchen, State
+from kitchen.domain.environment import Chain, Environment
+from kitchen.domain.kitchen import Kind, Kitchen, State, way_up
 from kitchen.domain.layout import Layout
 from kitchen.domain.run import Run, RunState
 from kitchen.domain.words import counted
+from kitchen.operations.above import above_of
 from kitchen.operations.unfinished import halted, way_out
 from kitchen.ports.repository import Changes
 
@@ -30,6 +31,8 @@ class KitchenServices(Protocol):
 
     @property
     def environment(self) -> Environment: ...
+    @property
+    def chain(self) -> Chain: ...
     @property
     def layout(self) -> Layout: ...
     @property
@@ -82,6 +85,12 @@ class Overview:
     last_run: LastRun | None
     unfinished: Unfinished | None
     newest_pantry: int | None = None
+    mends: str | None = None
+
+    @property
+    def goes_into(self) -> str | None:
+        """Return what its branch is compared with: the parent, or the environment that a hotfix mends."""
+        return self.mends or self.parent
 
     @property
     def newer_pantry(self) -> int | None:
@@ -166,14 +175,15 @@ def next_command(
     if left := next((each for each in elsewhere if each.subject != PANTRY and not each.is_going_on), None):
         return _end(left)
     if kitchen.behind:
-        return f"kitchen update {name}", f"{kitchen.parent} has {counted(kitchen.behind, 'commit')} more"
+        return f"kitchen update {name}", f"{kitchen.goes_into} has {counted(kitchen.behind, 'commit')} more"
     run = kitchen.last_run
     if run is not None and run.state in (RunState.FAILED, RunState.ERRORED):
         return f"kitchen runs show -k {name}", f"the last run of {run.recipe} {run.state}"
     if kitchen.ahead and run is None:
         return f"kitchen run RECIPE -k {name}", "nothing was run since the kitchen was made"
     if kitchen.ahead:
-        return f"kitchen merge {name}", f"it has {counted(kitchen.ahead, 'commit')} that {kitchen.parent} has not"
+        what = f"it has {counted(kitchen.ahead, 'commit')} that {kitchen.goes_into} has not"
+        return way_up(name, kitchen.mends), what
     if kitchen.newer_pantry is not None:
         return f"kitchen update {name} --data", f"version {kitchen.newer_pantry} of the pantry is there"
     return f"kitchen enter {name}", "there is nothing to merge yet"
@@ -194,7 +204,7 @@ def _overviews(
     )
     runs = services.control.runs.latest([kitchen.name for kitchen in wanted])
     newest = services.control.pantries.newest() if any(kitchen.pantry is not None for kitchen in wanted) else None
-    moved = _ahead_behind(repository, wanted, known)
+    moved = _ahead_behind(repository, wanted, known, services.chain)
     return tuple(
         _overview(
             kitchen,
@@ -222,7 +232,7 @@ def _overview(
         worktree=worktree, ahead=moved[0] if moved else None, behind=moved[1] if moved else None,
         tables=sum(tables for tables, _ in size), size=sum(count for _, count in size),
         last_run=LastRun(run.recipe, run.state, run.started_at) if run is not None else None,
-        unfinished=left, newest_pantry=newest,
+        unfinished=left, newest_pantry=newest, mends=kitchen.mends,
     )  # fmt: skip
 
 
@@ -232,21 +242,20 @@ def _worktree(worktrees: Path, kitchen: Kitchen) -> Path | None:
 
 
 def _ahead_behind(
-    repository: Repository, wanted: Iterable[Kitchen], known: Iterable[Kitchen]
+    repository: Repository, wanted: Iterable[Kitchen], known: Sequence[Kitchen], chain: Chain
 ) -> dict[str, tuple[int, int]]:
     """Compare each branch with its parent's; git starts one process for each, so several go at once."""
-    branches = {kitchen.name: kitchen.branch for kitchen in known}
 
     def compare(kitchen: Kitchen) -> tuple[str, tuple[int, int] | None]:
-        above = branches.get(kitchen.parent or "")
-        one, other = heads.get(kitchen.branch or ""), heads.get(above or "")
+        one, other = heads.get(kitchen.branch or ""), heads.get(above[kitchen.name] or "")
         if one is None or other is None:
             return kitchen.name, None
         return kitchen.name, (0, 0) if one == other else repository.ahead_behind(one, other)
 
     below = [kitchen for kitchen in wanted if kitchen.parent is not None and kitchen.branch is not None]
-    asked = {branch for kitchen in below for branch in (kitchen.branch, branches.get(kitchen.parent or "")) if branch}
-    heads = repository.heads(sorted(asked))
+    found = {kitchen.name: above_of(kitchen, known, chain) for kitchen in below}
+    above = {name: one.branch if one is not None else None for name, one in found.items()}
+    heads = repository.heads(sorted({b for kitchen in below for b in (kitchen.branch, above[kitchen.name]) if b}))
     if len(below) < _MANY:
         return {name: moved for name, moved in map(compare, below) if moved is not None}
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - loading it costs more than a few comparisons

@@ -37,6 +37,8 @@ def plan_merge(services: DeliveryServices, repository: Repository, kitchen: Kitc
     if kitchen.kind is not Kind.WORKING:
         hint = "kitchen promote" if kitchen.kind is Kind.STANDING else "kitchen list"
         raise InvalidInput(f"{kitchen.name!r} is a {kitchen.kind} kitchen and is not merged", hint=hint)
+    if kitchen.mends is not None:
+        raise InvalidInput(f"{kitchen.name!r} is a hotfix of {kitchen.mends} and is not merged", hint=kitchen.way_up)
     services.sessions.administrator()  # whoever may not publish is told so, before anything is made
     target = services.control.kitchens.get(kitchen.parent or "")
     if target is None:

@@ -23,7 +23,8 @@ class Hotfix:
 
     name: str
     branch: str
-    below: str  # the branch of the environment that it lives in
+    environment: str  # where it lives
+    below: str  # that environment's branch
 
 
 def plan_promotion(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kitchen.domain.kitchen import Kind, Kitchen
 from kitchen.errors import Conflict, InvalidInput
+from kitchen.operations.above import Above
 from kitchen.operations.delivery import head_of, refuse_dirty, shared_head_of
 from kitchen.operations.unfinished import halted, way_out
 from kitchen.operations.update import Update, UpdateServices, message, parent_of, update
@@ -21,7 +22,7 @@ class Resolution:
     """Where the merge of a kitchen's parent into it stands."""
 
     kitchen: Kitchen
-    parent: Kitchen
+    parent: Above
     worktree: Path
     changes: Changes
     conflicts: tuple[str, ...]  # paths that a merge would leave to a person; () in the middle of one

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
+from kitchen.domain.environment import Chain
 from kitchen.domain.kitchen import Kind, Kitchen, State
 from kitchen.domain.layout import Layer, TableName
 from kitchen.domain.recipe import Recipe, Severity
@@ -36,6 +37,8 @@ Say = Callable[[str], None]
 class Services(EnterServices, Protocol):
     """What runs need of an environment; ``app.Services`` fits."""
 
+    @property
+    def chain(self) -> Chain: ...
     @property
     def control(self) -> Control: ...
     @property

@@ -13,6 +13,7 @@ from kitchen.domain.run import Run, RunState
 from kitchen.engine.fingerprint import affected
 from kitchen.engine.plan import Plan, parameters_of, plan
 from kitchen.errors import InvalidInput, NotFound, Refused
+from kitchen.operations.above import above_of
 from kitchen.operations.run import Services, plan_recipe, typed
 from kitchen.operations.sharing import truth
 from kitchen.ports import Repository
@@ -28,9 +29,9 @@ def affected_nodes(
 
     Raises Refused for a kitchen without parent.
     """
-    parent = services.control.kitchens.get(kitchen.parent) if kitchen.parent else None
-    commit = truth(repository, parent.branch) if parent is not None else None
-    if parent is None or commit is None:
+    above = above_of(kitchen, services.control.kitchens.all(), services.chain)
+    commit = truth(repository, above.branch) if above is not None else None
+    if commit is None:
         raise Refused(
             f"kitchen {kitchen.name!r} has no parent to be compared with", hint="kitchen run without --affected"
         )

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from kitchen.domain.environment import Chain
 from kitchen.domain.journal import Operation
 from kitchen.domain.kitchen import Kind, Kitchen, State
 from kitchen.domain.layout import Layer
 from kitchen.domain.words import counted
 from kitchen.errors import Conflict, InvalidInput, NotFound
+from kitchen.operations.above import Above, above_of
 from kitchen.operations.delivery import refuse_dirty, shared_head_of
 from kitchen.operations.journalled import perform
 from kitchen.operations.rebind import rebind_views
@@ -25,6 +27,8 @@ Say = Callable[[str], None]
 class UpdateServices(Protocol):
     """What updating asks of an environment's services."""
 
+    @property
+    def chain(self) -> Chain: ...
     @property
     def control(self) -> Control: ...
     @property
@@ -85,11 +89,13 @@ def plan_update(
     return Update(kitchen, branch, old, new, files, commits, pantry, asked and there != new, there)
 
 
-def parent_of(services: UpdateServices, kitchen: Kitchen) -> Kitchen:
-    """Return the kitchen that one is layered over; raises NotFound."""
-    found = services.control.kitchens.get(kitchen.parent or "")
+def parent_of(services: UpdateServices, kitchen: Kitchen) -> Above:
+    """Return what a kitchen's branch is brought up to date from; raises NotFound."""
+    found = above_of(kitchen, services.control.kitchens.all(), services.chain)
     if found is None:
-        raise NotFound(f"the parent {kitchen.parent!r} of kitchen {kitchen.name!r} is not there", hint="kitchen tree")
+        gone = f"environment {kitchen.mends!r} that" if kitchen.mends is not None else f"parent {kitchen.parent!r} of"
+        verb = " mends" if kitchen.mends is not None else ""
+        raise NotFound(f"the {gone} kitchen {kitchen.name!r}{verb} is not there", hint="kitchen tree")
     return found
 
 
@@ -111,7 +117,7 @@ def _with_theirs(repository: Repository, kitchen: Kitchen, old: str, there: str 
     return repository.commit_tree(merged.tree, [old, there], f"Merge {name}\n")
 
 
-def _merged(repository: Repository, kitchen: Kitchen, parent: Kitchen, old: str, above: str) -> str:
+def _merged(repository: Repository, kitchen: Kitchen, parent: Above, old: str, above: str) -> str:
     """Return the commit that has both; it may be the parent's own, and no ref has moved."""
     merged = repository.preview_merge(old, above)
     if merged.is_up_to_date:
@@ -127,7 +133,7 @@ def _merged(repository: Repository, kitchen: Kitchen, parent: Kitchen, old: str,
     return repository.commit_tree(merged.tree, [old, above], message(kitchen, parent))
 
 
-def message(kitchen: Kitchen, parent: Kitchen) -> str:
+def message(kitchen: Kitchen, parent: Above) -> str:
     """Return what the merge commit of an update says."""
     return f"Merge {parent.branch} into {kitchen.branch}\n"
 
