@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from kitchen.domain.environment import Chain, Environment
-from kitchen.errors import Conflict, NotFound
+from kitchen.errors import Conflict, NotFound, Unavailable
 from kitchen.operations.create import StandingServices, ensure_standing
 from kitchen.operations.services import EmbeddedServer
 from kitchen.operations.sharing import fetch_if_there, truth
@@ -53,8 +53,14 @@ def bring_up(services: Services, chain: Chain, repository: Repository, *, say: S
         say(f"starting PostgreSQL of {environment.name}")
         services.embedded.start()
     ensure_branch(repository, chain, environment, say=say)
-    services.control.install()
-    _patiently(lambda: ensure_standing(services, say=say))
+    try:
+        _furnish(services, say=say)
+    except Unavailable:
+        if services.embedded is None or services.embedded.is_running():
+            raise
+        say(f"starting PostgreSQL of {environment.name}, which was going down")  # its file said ready until then
+        services.embedded.start()
+        _furnish(services, say=say)
     if services.embedded is None:
         services.people.open(environment, services.layout)
     login = services.sessions.administrator()
@@ -64,6 +70,11 @@ def bring_up(services: Services, chain: Chain, repository: Repository, *, say: S
         environment.name, environment.branch, host, port, login.database,
         login.host if login.host.startswith("/") else None, services.state_dir if embedded is not None else None,
     )  # fmt: skip
+
+
+def _furnish(services: Services, *, say: Say) -> None:
+    services.control.install()
+    _patiently(lambda: ensure_standing(services, say=say))
 
 
 def _patiently(make: Callable[[], object]) -> None:

@@ -40,6 +40,23 @@ def test_killed_and_typed_again(project: Project, step: str, death: signal.Signa
         assert project.git("rev-parse", "dev") == project.git("rev-parse", "main")
 
 
+def test_a_server_that_is_going_down_is_not_taken_for_a_running_one(project: Project) -> None:
+    """Its own file says ready until it has read the signal: stopped, it keeps both for as long as the test likes."""
+    project.kitchen("up", "production")
+    (pid_file,) = project.home.glob("*/production/postgres/data/postmaster.pid")
+    before = int(pid_file.read_text().split("\n", 1)[0])
+    os.kill(before, signal.SIGSTOP)
+    os.kill(before, signal.SIGINT)  # a fast shutdown
+    up = [sys.executable, "-m", "kitchen", "up", "production"]
+    with subprocess.Popen(up, cwd=project.root, env=project.environ, stderr=subprocess.PIPE, text=True) as typed:
+        time.sleep(2)
+        os.kill(before, signal.SIGCONT)
+        _, said = typed.communicate(timeout=120)
+    assert typed.returncode == 0, said
+    assert int(pid_file.read_text().split("\n", 1)[0]) != before
+    project.kitchen("doctor", "production")
+
+
 def _die_in(project: Project, step: str, death: signal.Signals, environment: list[str]) -> None:
     """Start ``kitchen up`` and end it a moment after it says that it begins a step."""
     command = [sys.executable, "-m", "kitchen", "up", *environment]
