@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -77,7 +79,7 @@ class Server:
         return self.embedded.bin_dir
 
     def make(self) -> Warehouse:
-        """Make one more database; drop it with ``drop``, or use the fixtures that do."""
+        """Make one more database; drop it with ``drop``, or the roles of all tests after it stay: see ``database``."""
         name = f"warehouse_{next(self._numbers)}"
         with connect(self.credentials, application="tests") as session:
             roles.make_database(session, name)
@@ -86,6 +88,15 @@ class Server:
             roles.hand_over_public(session)
         self._open.add(name)
         return Warehouse(replace(self.embedded.administrator(), database=name), superuser, self.version)
+
+    @contextmanager
+    def database(self) -> Iterator[Warehouse]:
+        """Make one more database for a while."""
+        made = self.make()
+        try:
+            yield made
+        finally:
+            self.drop(made)
 
     def drop(self, warehouse: Warehouse) -> None:
         """Drop a database, and with the last one the roles that tests made."""

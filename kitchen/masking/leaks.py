@@ -9,6 +9,7 @@ from kitchen.domain.layout import TableName
 from kitchen.domain.masking import MaskKind, Policy
 from kitchen.masking import proofs, ranges
 from kitchen.masking.masked import Masked, masked_columns
+from kitchen.masking.shapes import Shape, cards_in_numbers, of_text
 from kitchen.masking.sql import literal, qualified, quote
 
 __all__ = ["Masked", "masked_columns"]
@@ -73,33 +74,39 @@ def constants_query(source: str, columns: Sequence[Masked], constants: Sequence[
     return f"SELECT {', '.join(parts)} FROM {source}"
 
 
-def scan_query(table: SourceTable, place: TableName, policy: Policy) -> tuple[str, tuple[str, ...]] | None:
-    """Return SQL that counts personal shapes in columns which no range vouches for, and values that blank left.
+def scans(table: SourceTable, policy: Policy) -> dict[str, Shape]:
+    """Return how personal shapes are counted in columns which no range vouches for, and values that blank left.
 
     The reason for which a column is kept may name a shape: "e-mail addresses of our own teams".
     """
-    names: list[str] = []
-    parts: list[str] = []
+    found: dict[str, Shape] = {}
     for column in table.columns:
         decided = policy.decided(table.name, column.name)
         if decided is None or decided.decision.mask is MaskKind.DROP:
             continue
         value, why = quote(column.name), decided.decision.why or ""
         if decided.decision.mask is MaskKind.BLANK:
-            parts.append(f"count(*) FILTER (WHERE NOT {ranges.is_blank(column, value)})")
-            names.append(f"{column.name}: blank")
+            found[f"{column.name}: blank"] = Shape(f"count(*) FILTER (WHERE NOT {ranges.is_blank(column, value)})")
         elif decided.decision.mask is MaskKind.HASH:
             continue  # digits that the key gives look like anything, now and then
         elif _may_hold_text(column) and proofs.in_element(Masked(column, decided.decision), "inside") is None:
             text = f"{value}::text" if column.base != "bytea" else f"encode({value}, 'escape')"
-            for shape, counted in ranges.shapes(text).items():
-                if shape not in why:
-                    parts.append(counted)
-                    names.append(f"{column.name}: {shape}")
+            found |= {f"{column.name}: {name}": shape for name, shape in of_text(text).items() if name not in why}
         elif _may_be_cards(column) and decided.decision.is_kept and "card numbers" not in why:
-            parts.append(ranges.card_numbers(value))
-            names.append(f"{column.name}: card numbers")
-    return (f"SELECT {', '.join(parts)} FROM {qualified(place)}", tuple(names)) if parts else None
+            found[f"{column.name}: card numbers"] = cards_in_numbers(value)
+    return found
+
+
+def quick_query(place: TableName, found: Mapping[str, Shape]) -> str:
+    """Return SQL for the quick count of each shape."""
+    return f"SELECT {', '.join(shape.quick for shape in found.values())} FROM {qualified(place)}"
+
+
+def exact_query(place: TableName, found: Mapping[str, Shape]) -> str:
+    """Return SQL for the exact count of shapes that the quick one has found something of."""
+    asked = ", ".join(str(shape.exact) for shape in found.values())
+    where = " OR ".join(dict.fromkeys(str(shape.may_have) for shape in found.values()))
+    return f"SELECT {asked} FROM {qualified(place)} WHERE {where}"
 
 
 def _may_hold_text(column: SourceColumn) -> bool:

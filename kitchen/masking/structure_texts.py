@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from importlib.resources import files
 
-from kitchen.masking.ranges import OURS
+from kitchen.masking.shapes import OURS
 from kitchen.masking.sql import literal
 
 _FEWEST = 3  # characters of a constant that could tell somebody

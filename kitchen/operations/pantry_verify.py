@@ -124,13 +124,17 @@ def _shapes(subject: Subject) -> Found:
     faults: list[str] = []
     looked = 0
     for table in subject.catalogue.tables:
-        query = leaks.scan_query(table, subject.store.place(subject.version, table.name), subject.policy)
-        if query is None:
+        scans = leaks.scans(table, subject.policy)
+        if not scans:
             continue
-        looked += len(query[1])
-        for name, found in zip(query[1], subject.store.query(query[0])[0], strict=True):
-            if found:
-                faults.append(f"{table.name}.{name}: {found} found")
+        looked += len(scans)
+        place = subject.store.place(subject.version, table.name)
+        counts = dict(zip(scans, subject.store.query(leaks.quick_query(place, scans))[0], strict=True))
+        unsure = {name: shape for name, shape in scans.items() if counts[name] and shape.exact is not None}
+        if unsure:
+            exact = subject.store.query(leaks.exact_query(place, unsure))[0]
+            counts |= dict(zip(unsure, exact, strict=True))
+        faults += [f"{table.name}.{name}: {count} found" for name, count in counts.items() if count]
     return Found(f"{looked} counts over columns", tuple(faults))
 
 

@@ -10,8 +10,8 @@ BUDGET = 30.0  # seconds, on two cores
 
 
 def test_a_tenth_of_ten_million_rows_dangles_nowhere(postgres18: Server) -> None:
-    production, target = postgres18.make(), postgres18.make()
-    found = measured(production, target, ROWS, 0.1)
+    with postgres18.database() as production, postgres18.database() as target:
+        found = measured(production, target, ROWS, 0.1)
     assert found["dangling"] == 0
     assert 0.05 * found["of"] < found["rows"] < 0.2 * found["of"]
     assert found["choosing"] <= BUDGET

@@ -117,8 +117,7 @@ def test_within_one_database_rows_are_the_same_and_the_key_is_in_no_log(
 
 
 def test_two_databases_of_one_server_are_two(production: Production, server: Server) -> None:
-    other = server.make()
-    with production.source.snapshot() as snapshot:
+    with server.database() as other, production.source.snapshot() as snapshot:
         with connect(other.administrator, application="tests") as session:
             assert not snapshot.is_within(session)
         with connect(production.warehouse.administrator, application="tests") as session:
@@ -129,28 +128,30 @@ def test_two_databases_of_one_server_are_two(production: Production, server: Ser
 def test_many_tables_and_partitions_need_no_more_locks_than_a_server_has(
     postgres18: Server, warehouse18: Warehouse
 ) -> None:
-    production = Production(postgres18.make())
-    tables = range(1_600)
-    for start in range(0, 1_600, 100):
-        production.execute("; ".join(
-            f"CREATE TABLE public.t{n} (id int PRIMARY KEY, name text); INSERT INTO public.t{n} VALUES (1, 'Somebody')"
-            for n in range(start, start + 100)
-        ))  # fmt: skip
-    production.execute("CREATE TABLE public.p (id int PRIMARY KEY, name text) PARTITION BY RANGE (id)")
-    for start in range(0, 1_100, 100):
-        production.execute("; ".join(
-            f"CREATE TABLE public.p{n} PARTITION OF public.p FOR VALUES FROM ({n}) TO ({n + 1})"
-            for n in range(start, start + 100)
-        ))  # fmt: skip
-    production.execute("INSERT INTO public.p SELECT n, 'Person' || n FROM generate_series(0, 1099) n")
-    decided = "{id: {mask: keep, why: invented}, name: {mask: last_name, subject: id}}"
-    text = "tables:\n" + "".join(f"  t{n}: {decided}\n" for n in tables) + f"  p: {decided}\n"
-    place = Place(warehouse18)
-    assert place.query("SELECT current_setting('max_locks_per_transaction')") == [("64",)]
-    version = fill(place, production, text)
-    assert place.query(f"SELECT count(*), count(DISTINCT tableoid) FROM pantry_v{version}.p") == [(1_100, 1_100)]
-    assert place.query(f"SELECT count(*) FROM pg_tables WHERE schemaname = 'pantry_v{version}'") == [(2_701,)]
-    second = fill(place, production, text)
-    fill(place, production, text)  # the first version is dropped now
-    assert second == version + 1
-    assert place.query(f"SELECT count(*) FROM pg_tables WHERE schemaname = 'pantry_v{version}'") == [(0,)]
+    with postgres18.database() as source:
+        production = Production(source)
+        tables = range(1_600)
+        for start in range(0, 1_600, 100):
+            production.execute("; ".join(
+                f"CREATE TABLE public.t{n} (id int PRIMARY KEY, name text);"
+                f"INSERT INTO public.t{n} VALUES (1, 'Somebody')"
+                for n in range(start, start + 100)
+            ))  # fmt: skip
+        production.execute("CREATE TABLE public.p (id int PRIMARY KEY, name text) PARTITION BY RANGE (id)")
+        for start in range(0, 1_100, 100):
+            production.execute("; ".join(
+                f"CREATE TABLE public.p{n} PARTITION OF public.p FOR VALUES FROM ({n}) TO ({n + 1})"
+                for n in range(start, start + 100)
+            ))  # fmt: skip
+        production.execute("INSERT INTO public.p SELECT n, 'Person' || n FROM generate_series(0, 1099) n")
+        decided = "{id: {mask: keep, why: invented}, name: {mask: last_name, subject: id}}"
+        text = "tables:\n" + "".join(f"  t{n}: {decided}\n" for n in tables) + f"  p: {decided}\n"
+        place = Place(warehouse18)
+        assert place.query("SELECT current_setting('max_locks_per_transaction')") == [("64",)]
+        version = fill(place, production, text)
+        assert place.query(f"SELECT count(*), count(DISTINCT tableoid) FROM pantry_v{version}.p") == [(1_100, 1_100)]
+        assert place.query(f"SELECT count(*) FROM pg_tables WHERE schemaname = 'pantry_v{version}'") == [(2_701,)]
+        second = fill(place, production, text)
+        fill(place, production, text)  # the first version is dropped now
+        assert second == version + 1
+        assert place.query(f"SELECT count(*) FROM pg_tables WHERE schemaname = 'pantry_v{version}'") == [(0,)]
