@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kitchen.adapters.postgres.sessions import PgSessions
     from kitchen.operations.people import Kept
     from kitchen.ports import (
+        Bucket,
         ContainerEngine,
         Control,
         Installer,
@@ -111,8 +112,7 @@ class Services:
     @cached_property
     def layout(self) -> Layout:
         """Return how production's schemas lie in this environment."""
-        top = self.app.environments.top()
-        return Layout(top.schemas, holds_production=self.environment.parent is None)
+        return Layout(self.app.environments.top().schemas, holds_production=self.environment.parent is None)
 
     @cached_property
     def secrets(self) -> SecretStore:
@@ -143,6 +143,13 @@ class Services:
 
         return S3Store.from_settings(self.environment.storage.settings, self.secrets)
 
+    def bucket(self, *, as_administrator: bool) -> Bucket:
+        """Return the bucket as the administrator whom KITCHEN_S3_… name sees it, or the environment's own key."""
+        from kitchen.adapters.s3_bucket import S3Bucket
+
+        settings = self.environment.storage.settings
+        return S3Bucket.of_administrator(settings) if as_administrator else S3Bucket.of(settings, self.secrets)
+
     @cached_property
     def containers(self) -> ContainerEngine | None:
         """Return the environment's container engine, or None where it declares none."""
@@ -172,12 +179,11 @@ class Services:
         """Return what prepares the external server of this environment, seen as its administrator sees it."""
         from kitchen.adapters.postgres.install import PgInstaller
 
-        schemas = self.layout.logical if self.layout.holds_production else ()
-        database = str(self.environment.warehouse.settings["database"])
-        gated = self.environment.gates.approvals > 0
+        here = self.environment
         return PgInstaller(
-            administrator, environment=self.environment.name, database=database, schemas=schemas, gated=gated
-        )
+            administrator, environment=here.name, database=str(here.warehouse.settings["database"]),
+            schemas=self.layout.logical if self.layout.holds_production else (), gated=here.gates.approvals > 0,
+        )  # fmt: skip
 
     @cached_property
     def control(self) -> Control:

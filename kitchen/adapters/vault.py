@@ -128,11 +128,19 @@ class VaultSecretStore:
         """Return the full paths below a prefix, sorted."""
         return tuple(sorted(self._below("".join(f"{part}/" for part in prefix_of(prefix)))))
 
+    def policy(self, name: str) -> str | None:
+        """Return a policy of the vault's as it was written, or None where there is none."""
+        try:
+            answer = self._ask(f"reading the policy {name!r}", lambda _: self._client.sys.read_acl_policy(name=name))
+        except exceptions.InvalidPath:
+            return None
+        return str(answer["data"]["policy"])
+
     def put_policy(self, name: str, hcl: str) -> None:
         """Write a policy of the vault's; the login must be one that may."""
         self._ask(
             f"writing the policy {name!r}",
-            lambda _: self._client.sys.create_or_update_policy(name=name, policy=hcl),
+            lambda _: self._client.sys.create_or_update_acl_policy(name=name, policy=hcl),
         )
 
     def _below(self, folder: str) -> builtins.list[str]:

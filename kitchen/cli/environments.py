@@ -59,23 +59,29 @@ def show(name: str | None, as_json: bool) -> None:
 @click.option("--print", "printed", is_flag=True, help="Print the SQL for an administrator to review, and run nothing.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done on the server, and leave it as it is.")
 @click.option("--vault", is_flag=True, help="Only write the vault's policies, with this login of the vault's.")
+@click.option("--bucket", is_flag=True, help="Only make the bucket, write its policy and try the environment's key.")
 @click.option("--new-password", is_flag=True, help="Give the provisioner another password; older ones open nothing.")
 @json_option
 def install(
-    *, name: str, user: str | None, printed: bool, dry_run: bool, vault: bool, new_password: bool, as_json: bool
-) -> None:
+    *, name: str, user: str | None, printed: bool, dry_run: bool, vault: bool, bucket: bool, new_password: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Prepare an environment on a PostgreSQL server that is somebody else's; what is done already is left alone.
 
     The administrator comes from PGUSER with PGPASSFILE (or PGPASSWORD), or from --as USER with a prompt; address and
-    database come from the environment's file. The administrator's password is not kept.
+    database come from the environment's file. The administrator's password is not kept. The bucket's administrator
+    comes from KITCHEN_S3_ACCESS_KEY and KITCHEN_S3_SECRET_KEY (KITCHEN_S3_SESSION_TOKEN), and is not kept either.
     """
+    from kitchen.cli import access
     from kitchen.operations.install import install as carry_out
     from kitchen.operations.install import review
 
     app = current_app()
     services = app.services(name)
-    if vault:
-        _write_policies(services, as_json=as_json)
+    if vault and bucket:
+        raise InvalidInput("one at a time", hint=f"kitchen environment install {name} --vault")
+    if vault or bucket:
+        (access.vault if vault else access.bucket)(services, dry_run=dry_run or printed, as_json=as_json)
         return
     administrator = _administrator(services.environment, user)
     if printed or dry_run:
@@ -140,29 +146,13 @@ def _provisioner(services: Services) -> Credentials | None:
     return login
 
 
-def _write_policies(services: Services, *, as_json: bool) -> None:
-    from kitchen.domain.access_policies import vault_policies
-
-    store, wanted = services.policies, vault_policies(services.environment)
-    if store is None:
-        raise InvalidInput(
-            f"the secrets of {services.environment.name!r} are in a file, which has no policies",
-            hint="vault: {kind: hashicorp, …} in its file below environments/",
-        )
-    for policy in wanted:
-        store.put_policy(policy.name, policy.hcl)
-        step(f"{policy.name}: {policy.says}")
-    if as_json:
-        emit_json({"environment": services.environment.name, "policies": [policy.name for policy in wanted]})
-        return
-    done(f"the vault of {services.environment.name} has its policies; give {wanted[-1].name} to everybody admitted")
-
-
 def _print(installation: Installation, environment: Environment, *, as_sql: bool, as_json: bool) -> None:
-    from kitchen.domain.access_policies import bucket_policy, vault_policies
+    from kitchen.domain.access_policies import vault_policies
+    from kitchen.domain.bucket_policy import bucket_statements, policy_text, principal_of
     from kitchen.domain.installation import as_script
 
-    policies, bucket = vault_policies(environment), bucket_policy(environment)
+    policies = vault_policies(environment)
+    bucket = policy_text(bucket_statements(environment, principal_of(environment)))
     if as_json:
         emit_json({
             **_as_data(installation), "installed": False, "script": as_script(installation) if as_sql else None,

@@ -1,8 +1,7 @@
-"""What a vault and a bucket let people do, as their administrators review it: HCL and JSON."""
+"""What a vault lets people do, as its administrators review it: HCL."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -32,32 +31,19 @@ def vault_policies(environment: Environment) -> tuple[VaultPolicy, ...]:
     whole = [f"{mount}/{kind}/{prefix}*" for kind in ("data", "metadata")]
     own = [f"{mount}/{kind}/{prefix}people/{_ENTITY}/*" for kind in ("data", "metadata")]
     shared = [f"{mount}/data/{prefix}{path}" for path in sorted(_references(environment))]
+    names = [f"kitchen-{environment.name}-{who}" for who in ("provisioner", "person")]
+    themselves = dict.fromkeys((f"sys/policies/acl/{name}" for name in names), '["read"]')
     return (
         VaultPolicy(
-            f"kitchen-{environment.name}-provisioner", "for whoever installs and repairs: all of the environment",
-            _rules(dict.fromkeys(whole, _ALL)),
+            names[0], "for whoever installs and repairs: all of the environment",
+            _rules({**dict.fromkeys(whole, _ALL), **themselves}),
         ),
         VaultPolicy(
-            f"kitchen-{environment.name}-person", "for everybody who was admitted: one's own logins, and what the "
+            names[1], "for everybody who was admitted: one's own logins, and what the "
             "environment's file refers to; not the provisioner's, nor anybody else's",
-            _rules({**dict.fromkeys(own, _ALL), **dict.fromkeys(shared, '["read"]')}),
+            _rules({**dict.fromkeys(own, _ALL), **dict.fromkeys(shared, '["read"]'), **themselves}),
         ),
     )  # fmt: skip
-
-
-def bucket_policy(environment: Environment) -> str | None:
-    """Return the policy of an environment's bucket: nothing in the clear; None without one.
-
-    Who may write below the prefix is said where the environment's key is made: one key, which its secret store holds.
-    """
-    if environment.storage.kind == "embedded":
-        return None
-    bucket = f"arn:aws:s3:::{environment.storage.settings['bucket']}"
-    statement = {
-        "Sid": f"Kitchen{environment.name.title().replace('_', '')}OnlyEncrypted", "Effect": "Deny", "Principal": "*",
-        "Action": "s3:*", "Resource": [bucket, f"{bucket}/*"], "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }  # fmt: skip
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]}, indent=2)
 
 
 def _rules(paths: Mapping[str, str]) -> str:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from kitchen.ports.people import Admitted, People
     from kitchen.ports.publishing import Arrival, Exchanged, Publication, Published, Publisher
     from kitchen.ports.repository import Changes, MergePreview, RefUpdate, Remote, Repository
-    from kitchen.ports.stores import ContainerEngine, ObjectStore, PolicyStore, SecretStore
+    from kitchen.ports.stores import Bucket, ContainerEngine, ObjectStore, PolicyStore, SecretStore
     from kitchen.ports.warehouse import (
         Hydrated,
         Installer,
@@ -64,7 +64,7 @@ _HOMES = {
     "people": ("Admitted", "People"),
     "publishing": ("Arrival", "Exchanged", "Publication", "Published", "Publisher"),
     "repository": ("Changes", "MergePreview", "RefUpdate", "Remote", "Repository"),
-    "stores": ("ContainerEngine", "ObjectStore", "SecretStore"),
+    "stores": ("Bucket", "ContainerEngine", "ObjectStore", "PolicyStore", "SecretStore"),
     "warehouse": (
         "Hydrated",
         "Installer",
@@ -83,6 +83,7 @@ __all__ = [
     "Admitted",
     "Arrival",
     "Audit",
+    "Bucket",
     "Changes",
     "ChosenRows",
     "ContainerEngine",

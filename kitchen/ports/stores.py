@@ -29,8 +29,40 @@ class SecretStore(Protocol):
 class PolicyStore(Protocol):
     """Policies of a vault, which say who may read which secret."""
 
+    def policy(self, name: str) -> str | None:
+        """Return a policy as it was written, or None where there is none; raises NotPermitted."""
+        ...
+
     def put_policy(self, name: str, hcl: str) -> None:
         """Write a policy; raises NotPermitted where this login may not."""
+        ...
+
+
+class Bucket(Protocol):
+    """Where files are, as its administrator sees it; questions that a login may not ask raise NotPermitted."""
+
+    def exists(self) -> bool:
+        """Say whether the bucket is there."""
+        ...
+
+    def make(self) -> None:
+        """Make the bucket; one of the same owner that is there already is success."""
+        ...
+
+    def policy(self) -> str | None:
+        """Return the bucket's policy, or None without one; raises Unavailable where the server has no policies."""
+        ...
+
+    def put_policy(self, text: str | None) -> None:
+        """Give the bucket a policy in place of the one it has; None takes it away."""
+        ...
+
+    def who(self) -> str | None:
+        """Return the server's name of whom these keys belong to; None where it does not tell."""
+        ...
+
+    def files(self) -> ObjectStore:
+        """Return everything in the bucket, as far as these keys see it."""
         ...
 
 

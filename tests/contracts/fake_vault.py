@@ -73,11 +73,10 @@ class FakeVault:
             return self._log_in(path, body)
         if token != self.root and token not in self.policies and token not in self.people:
             return 403, {"errors": ["permission denied"]}
-        if path.startswith(("sys/policies/acl/", "sys/policy/")):
-            if token != self.root:
+        if path.startswith("sys/policies/acl/"):
+            if token != self.root and not (token in self.people and self._capable(str(token), method, path)):
                 return 403, {"errors": ["1 error occurred:\n\t* permission denied\n\n"]}
-            self.acl[path.rsplit("/", 1)[-1]] = str(body["policy"])
-            return 204, None
+            return self._policy(method, path.rsplit("/", 1)[-1], body)
         for kind, serve in (("data", self._data), ("metadata", self._metadata)):
             if path.startswith(f"{self.mount}/{kind}/"):
                 name = path.removeprefix(f"{self.mount}/{kind}/")
@@ -86,6 +85,14 @@ class FakeVault:
                     return 403, {"errors": ["1 error occurred:\n\t* permission denied\n\n"]}
                 return serve(method, name, body)
         return 404, {"errors": []}
+
+    def _policy(self, method: str, name: str, body: dict[str, Any]) -> tuple[int, dict[str, Any] | None]:
+        if method in ("PUT", "POST"):
+            self.acl[name] = str(body["policy"])
+            return 204, None
+        if name not in self.acl:
+            return 404, {"errors": []}
+        return 200, {"data": {"name": name, "policy": self.acl[name]}}
 
     def _may(self, token: str | None, name: str) -> bool:
         return token == self.root or any(name.startswith(prefix) for prefix in self.policies[str(token)])

@@ -1,4 +1,7 @@
-"""A real S3 server for tests: SeaweedFS from its wheel, with two identities that may use one bucket each."""
+"""A real S3 server for tests: SeaweedFS from its wheel; two identities may use one bucket each, one all, one none.
+
+Its 4.48 evaluates bucket policies (also Deny, NotResource and conditions) and, asked to, gives keys for a while (STS).
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,15 @@ import socket
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
-from secrets import token_hex
+from secrets import token_bytes, token_hex
 
 BUCKETS = ("kitchens-dev", "kitchens-production")
+ROLE = "arn:aws:iam::role/kitchens"
+SIGNING_KEY = b64encode(token_bytes(32)).decode()
+ACCOUNT = "arn:aws:iam::000000000000:user"
 
 
 def weed() -> Path | None:
@@ -32,9 +39,13 @@ class SeaweedFS:
         default_factory=lambda: {bucket: (token_hex(10), token_hex(20)) for bucket in BUCKETS}
     )
     admin: tuple[str, str] = field(default_factory=lambda: (token_hex(10), token_hex(20)))
+    nobody: tuple[str, str] = field(default_factory=lambda: (token_hex(10), token_hex(20)))
+    anywhere: tuple[str, str] = field(default_factory=lambda: (token_hex(10), token_hex(20)))
+    tells: bool = False  # who somebody is, and keys for a while to whoever may have them
 
     def __enter__(self) -> SeaweedFS:
-        identities = [_identity("admin", self.admin, ["Admin"])]
+        identities = [_identity("admin", self.admin, ["Admin"]), _identity("nobody", self.nobody, [])]
+        identities.append(_identity("anywhere", self.anywhere, ["Read", "Write", "List"]))
         for bucket, keys in self.keys.items():
             identities.append(_identity(bucket, keys, [f"{action}:{bucket}" for action in ("Read", "Write", "List")]))
         config = self.folder / "s3.json"
@@ -48,8 +59,8 @@ class SeaweedFS:
         self._process = subprocess.Popen(
             [
                 self.program, "server", f"-dir={self.folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3",
-                f"-s3.config={config}", "-volume.max=20", "-master.volumeSizeLimitMB=64", "-s3.port.iceberg=0",
-                *arguments,
+                f"-s3.config={config}", "-volume.max=400", "-master.volumeSizeLimitMB=64", "-s3.port.iceberg=0",
+                "-s3.port.lance=0", *arguments, *self._tells(),
             ],
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -69,6 +80,21 @@ class SeaweedFS:
     @property
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def _tells(self) -> list[str]:
+        if not self.tells:
+            return []
+        file = self.folder / "iam.json"
+        allow = {"Effect": "Allow", "Action": ["s3:*"], "Resource": ["arn:aws:s3:::*"]}
+        trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": ["sts:AssumeRole"]}
+        file.write_text(json.dumps({
+            "sts": {"tokenDuration": "1h", "maxSessionLength": "12h", "issuer": "tests", "signingKey": SIGNING_KEY},
+            "policy": {"defaultEffect": "Deny", "storeType": "memory"},
+            "policies": [{"name": "files", "document": {"Version": "2012-10-17", "Statement": [allow]}}],
+            "roles": [{"roleName": "kitchens", "roleArn": ROLE, "attachedPolicies": ["files"],
+                       "trustPolicy": {"Version": "2012-10-17", "Statement": [trust]}}],
+        }))  # fmt: skip
+        return [f"-s3.iam.config={file}"]
 
     def _make_buckets(self) -> None:
         import boto3

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from kitchen.adapters.vault import VaultLogin, VaultSecretStore
-from kitchen.domain.access_policies import bucket_policy, vault_policies
+from kitchen.domain.access_policies import vault_policies
 from kitchen.domain.environment import Environment, Service
 from kitchen.domain.secret import Secret
 from kitchen.errors import NotPermitted
@@ -85,12 +85,6 @@ def test_a_person_changes_no_shared_secret_and_no_policy(vault: FakeVault) -> No
     assert platform.read("provisioner") == {"password": "provisioner"}
 
 
-def test_the_bucket_takes_nothing_in_the_clear() -> None:
-    policy = json.loads(bucket_policy(_DEV) or "")
-    assert [statement["Effect"] for statement in policy["Statement"]] == ["Deny"]
-    assert policy["Statement"][0]["Resource"] == ["arn:aws:s3:::shop", "arn:aws:s3:::shop/*"]
-
-
 def test_install_prints_and_writes_them(project: Project) -> None:
     with FakeVault() as vault:
         (project.root / "environments" / "dev.yaml").write_text(
@@ -103,6 +97,16 @@ def test_install_prints_and_writes_them(project: Project) -> None:
         assert set(told["policies"]) == {"kitchen-dev-person", "kitchen-dev-provisioner"}
         script = project.kitchen("environment", "install", "dev", "--print").stdout
         assert "-- vault policy write kitchen-dev-person" in script
+        tried = project.kitchen("environment", "install", "dev", "--vault", "--dry-run").stdout
+        assert tried.count(" is missing: write it") == 2
         assert vault.acl == {}
         project.kitchen("environment", "install", "dev", "--vault")
         assert vault.acl == told["policies"]
+        written = len([path for method, path, _ in vault.asked if method in ("PUT", "POST")])
+        again = json.loads(project.kitchen("environment", "install", "dev", "--vault", "--json").stdout)
+        assert (again["changes"], again["installed"]) == ([], True)
+        vault.acl["kitchen-dev-person"] += '\npath "kv/*" {\n  capabilities = ["read"]\n}'
+        (said,) = json.loads(project.kitchen("environment", "install", "dev", "--vault", "--json").stdout)["changes"]
+        assert said == "kitchen-dev-person is another"
+        assert vault.acl == told["policies"]
+        assert len([path for method, path, _ in vault.asked if method in ("PUT", "POST")]) == written + 1
