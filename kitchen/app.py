@@ -173,7 +173,7 @@ class Services:
         """Return what opens sessions on the warehouse."""
         from kitchen.adapters.postgres.sessions import PgSessions
 
-        return PgSessions(self._administrator, self._recorder)
+        return PgSessions(self._administrator, self._recorder, discreet=self.environment.parent is None)
 
     def installer(self, administrator: Credentials | None) -> Installer:
         """Return what prepares the external server of this environment, seen as its administrator sees it."""

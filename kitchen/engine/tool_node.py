@@ -44,6 +44,8 @@ def _run_program(execution: Execution, planned: PlannedNode, timeout: float, kee
         raise KitchenError(f"was ended after its time limit of {timeout:g} s")
     if ended.status:
         how = f"ended with status {ended.status}" if ended.status > 0 else f"was ended by signal {-ended.status}"
+        if execution.layer.layout.holds_production:  # more people read the message than the log, which may hold rows
+            raise KitchenError(f"{how}; what it printed is in its log", hint=f"kitchen runs logs {execution.run}")
         last = ended.log.strip().splitlines()[-1:] or ["(it printed nothing)"]
         raise KitchenError(f"{how}: {last[0][:300]}")
 

@@ -14,6 +14,7 @@ import psycopg2
 import psycopg2.extensions
 from psycopg2 import errors
 
+from kitchen.adapters.postgres.discretion import is_of_rows, without_values
 from kitchen.adapters.postgres.patience import PatientConnection
 from kitchen.domain.connection import Credentials
 from kitchen.errors import Conflict, KitchenError, NotFound, NotPermitted, Unavailable
@@ -35,29 +36,45 @@ _FULL = ("remaining connection slots", "too many clients")
 _UNTRUSTED = ("SSL", "certificate")
 
 
-def message_of(error: psycopg2.Error) -> str:
-    """Return the server's own words, without the statement (which may hold data)."""
+def message_of(error: psycopg2.Error, asked: psycopg2.extensions.connection | None = None) -> str:
+    """Return the server's own words, without the statement (which may hold data).
+
+    Where rows are not masked no value is in them. An error of a commit does not know which connection was ``asked``.
+    """
     primary = error.diag.message_primary if error.diag is not None else None
+    if primary is not None and _is_discreet(error, asked):
+        return without_values(error)
     return primary or str(error).strip() or type(error).__name__
 
 
+def detail_of(error: psycopg2.Error) -> str:
+    """Return the server's detail in brackets: of an error of rows, where those are not masked, nothing."""
+    detail = error.diag.message_detail
+    return f" ({detail})" if detail and not (_is_discreet(error) and is_of_rows(error)) else ""
+
+
+def _is_discreet(error: psycopg2.Error, asked: psycopg2.extensions.connection | None = None) -> bool:
+    asked = error.cursor.connection if error.cursor is not None else asked
+    return isinstance(asked, PatientConnection) and asked.is_discreet
+
+
 @contextmanager
-def translated(doing: str) -> Iterator[None]:
+def translated(doing: str, *, asked: psycopg2.extensions.connection | None = None) -> Iterator[None]:
     """Raise this package's errors for psycopg2's, most specific first."""
     try:
         yield
     except errors.InsufficientPrivilege as error:
-        raise NotPermitted(f"{doing}: {message_of(error)}") from error
+        raise NotPermitted(f"{doing}: {message_of(error, asked)}") from error
     except (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure) as error:
-        raise Conflict(f"{doing}: {message_of(error)}", hint="try again in a moment") from error
+        raise Conflict(f"{doing}: {message_of(error, asked)}", hint="try again in a moment") from error
     except (errors.AdminShutdown, errors.CrashShutdown, errors.CannotConnectNow) as error:
-        raise Unavailable(f"{doing}: {message_of(error)}", hint="kitchen doctor") from error
+        raise Unavailable(f"{doing}: {message_of(error, asked)}", hint="kitchen doctor") from error
     except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
         if error.pgcode is None:  # no answer from a server at all
-            raise Unavailable(f"{doing}: {message_of(error)}", hint="kitchen doctor") from error
-        raise KitchenError(f"{doing}: {message_of(error)}") from error
+            raise Unavailable(f"{doing}: {message_of(error, asked)}", hint="kitchen doctor") from error
+        raise KitchenError(f"{doing}: {message_of(error, asked)}") from error
     except psycopg2.Error as error:
-        raise KitchenError(f"{doing}: {message_of(error)}") from error
+        raise KitchenError(f"{doing}: {message_of(error, asked)}") from error
 
 
 class PgSession:
@@ -85,7 +102,7 @@ class PgSession:
         self.connection.autocommit = False
         try:
             yield
-            with translated("commit"):
+            with translated("commit", asked=self.connection):
                 self.connection.commit()
         except BaseException:
             self._abandon()
@@ -136,12 +153,13 @@ def _forget_ambient() -> None:
 
 
 def connect(
-    credentials: Credentials, *, application: str, options: Sequence[str] = (), patience: float | None = None
-) -> PgSession:
+    credentials: Credentials, *, application: str, options: Sequence[str] = (), patience: float | None = None,
+    discreet: bool = False,
+) -> PgSession:  # fmt: skip
     """Open a session; the role is taken on by start-up option so that RESET ROLE comes back to it.
 
     A statement that takes longer than ``patience`` seconds is given up; without, one lasts as long as the server is
-    there (see ``patience.py``).
+    there (see ``patience.py``). Errors of a ``discreet`` session quote no value of a row.
     Raises Unavailable where no server answers, NotPermitted where the login is refused and NotFound where there is no
     such database.
     """
@@ -159,6 +177,7 @@ def connect(
                 raise _unconnected(credentials, str(error)) from None
         time.sleep(0.1 + randomness.randbelow(200) / 1000)  # many at once: sessions end as commands do
     connection.watch(patience, lambda: _is_there(credentials))
+    connection.is_discreet = discreet
     return PgSession(connection)
 
 

@@ -41,6 +41,7 @@ class PatientConnection(connection):
         self._patience: float | None = None
         self._is_there: Callable[[], bool] = lambda: True
         self._given_up = False
+        self.is_discreet = False  # its rows are not masked: errors are told without values
 
     def watch(self, patience: float | None, is_there: Callable[[], bool]) -> None:
         """Give every statement from now on ``patience`` seconds, or, with None, as long as the server is there."""

@@ -15,19 +15,21 @@ class PgSessions:
     """The Sessions port; logins are fetched when first needed.
 
     ``own`` gives the login of a person who may not act as the provisioner, or None: what the environment records is
-    read and written with it, and the server decides.
+    read and written with it, and the server decides. ``discreet``: rows are not masked, and no error quotes one.
     """
 
     def __init__(
-        self, administrator: Callable[[], Credentials], own: Callable[[], Credentials | None] = lambda: None
-    ) -> None:
+        self, administrator: Callable[[], Credentials], own: Callable[[], Credentials | None] = lambda: None, *,
+        discreet: bool = False,
+    ) -> None:  # fmt: skip
         self._find_administrator = administrator
         self._find_own = own
+        self._discreet = discreet
         self._administrator: Credentials | None = None
 
     def open(self, credentials: Credentials, *, application: str) -> PgSession:
         """Connect with the given credentials."""
-        return connect(credentials, application=application)
+        return connect(credentials, application=application, discreet=self._discreet)
 
     def administrator(self) -> Credentials:
         """Return the provisioner's credentials, or those of somebody who acts as the provisioner."""
@@ -47,8 +49,10 @@ class PgSessions:
     def as_recorder(self, *, application: str = "kitchen", patience: float | None = None) -> PgSession:
         """Connect as whoever records, safe from names of kitchens; to a person the records' own policies apply."""
         options = PRIVILEGED if self._find_own() is None else PRIVILEGED[:1]
-        return connect(self.recorder(), application=application, options=options, patience=patience)
+        return connect(
+            self.recorder(), application=application, options=options, patience=patience, discreet=self._discreet
+        )
 
     def as_administrator(self, *, application: str = "kitchen") -> PgSession:
         """Connect as the provisioner, so that nothing of a kitchen runs with the provisioner's rights by itself."""
-        return connect(self.administrator(), application=application, options=PRIVILEGED)
+        return connect(self.administrator(), application=application, options=PRIVILEGED, discreet=self._discreet)

@@ -12,6 +12,7 @@ import psycopg2
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 
 from kitchen.adapters.postgres.connection import PgSession, connect
+from kitchen.adapters.postgres.discretion import is_of_rows, without_values
 from kitchen.adapters.postgres.source_samples import sample
 from kitchen.adapters.postgres.structure_without import DEPENDANTS
 from kitchen.domain.catalogue import (
@@ -271,11 +272,12 @@ def quoting_nothing() -> Iterator[None]:
         yield
     except KitchenError as error:
         cause = error.__cause__
-        code = cause.pgcode or "" if isinstance(cause, psycopg2.Error) else None
-        if code is None or code.startswith(_OF_THE_STATEMENT) or isinstance(error, Unavailable):
+        if not isinstance(cause, psycopg2.Error) or isinstance(error, Unavailable):
+            raise
+        if not is_of_rows(cause) and (cause.pgcode or "").startswith(_OF_THE_STATEMENT):
             raise
         raise Refused(
-            f"the source refused: {type(cause).__name__} ({code or 'no code'})",
+            f"the source refused: {without_values(cause)}",
             hint="the source server's log has the details; check `where` and `sql` in masking.yaml",
         ) from None
 

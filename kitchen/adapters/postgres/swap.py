@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import psycopg2
 from psycopg2 import errors
 
-from kitchen.adapters.postgres.connection import PgSession, message_of, translated
+from kitchen.adapters.postgres.connection import PgSession, detail_of, message_of, translated
 from kitchen.adapters.postgres.structure_text import literal, qualified, quote
 from kitchen.adapters.postgres.swap_carry import lost
 from kitchen.adapters.postgres.swap_plan import SwapPlan, plan_swap
@@ -215,8 +215,9 @@ def _move(session: PgSession, plan: SwapPlan) -> None:
     except errors.InsufficientPrivilege as error:
         raise _not_ours(plan, error) from error
     except psycopg2.Error as error:
-        detail = f" ({error.diag.message_detail})" if error.diag.message_detail else ""
-        raise Refused(f"the tables cannot be exchanged: {message_of(error)}{detail}", hint=_hint(error)) from error
+        raise Refused(
+            f"the tables cannot be exchanged: {message_of(error)}{detail_of(error)}", hint=_hint(error)
+        ) from error
 
 
 def _hint(error: psycopg2.Error) -> str:
