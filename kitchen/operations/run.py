@@ -29,6 +29,7 @@ from kitchen.operations import once
 from kitchen.operations.enter import EnterServices
 from kitchen.operations.journalled import termination_interrupts
 from kitchen.operations.node_environment import hidden, node_environment, secrets_of
+from kitchen.operations.whole_rows import refuse_parts
 from kitchen.ports import ContainerEngine, Control, SecretStore, Session, Sessions, Tables
 
 Say = Callable[[str], None]
@@ -95,6 +96,7 @@ def run_recipe(
         planned, layer = _plan(services, session, kitchen, recipe, variation=variation, overrides=overrides)
         for name in nodes or ():
             planned.node(name)
+        refuse_parts(services.tables, session, layer, planned, nodes)
         with services.control.locks.hold(f"run/{kitchen.name}/{recipe.name}", purpose=f"run recipe {recipe.name}"):
             return _run(services, session, layer, planned, nodes=nodes, variation=variation, folder=folder,
                         commit=commit, say=say)  # fmt: skip

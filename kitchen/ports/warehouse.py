@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -160,6 +160,10 @@ class Tables(Protocol):
 
     def own(self, session: Session, layer: Layer) -> tuple[Relation, ...]:
         """Return the relations in the kitchen's own schemas."""
+        ...
+
+    def filtered(self, session: Session, tables: Collection[TableName]) -> tuple[TableName, ...]:
+        """Return those tables, by physical name, of which row security shows the session only a part."""
         ...
 
     def hiding(self, session: Session, layer: Layer) -> tuple[Relation, ...]:

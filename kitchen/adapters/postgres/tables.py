@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 
 from psycopg2 import errors
@@ -16,6 +16,7 @@ from kitchen.adapters.postgres.hydrate_names import Found, LayerNames
 from kitchen.adapters.postgres.hydrate_plan import family_of
 from kitchen.adapters.postgres.hydrate_rebind import rebind
 from kitchen.adapters.postgres.hydrate_work import NameTaken, Raced
+from kitchen.adapters.postgres.row_security import filtered
 from kitchen.adapters.postgres.structure_text import qualified
 from kitchen.domain.connection import Credentials
 from kitchen.domain.layout import Layer, TableName
@@ -78,6 +79,10 @@ class PgTables:
         """
         own = [one for one in self.own(session, layer) if one.over is not None and one.kind in _WITH_ROWS]
         return tuple(one for one in own if not _has_rows(session, one.physical) and _has_rows(session, one.over))
+
+    def filtered(self, session: Session, tables: Collection[TableName]) -> tuple[TableName, ...]:
+        """Return those tables, by physical name, of which row security shows the session only a part."""
+        return filtered(session, tables)
 
     def own(self, session: Session, layer: Layer) -> tuple[Relation, ...]:
         """Return the relations in the kitchen's own schemas."""
