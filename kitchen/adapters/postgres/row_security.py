@@ -7,8 +7,8 @@ from collections.abc import Collection
 from kitchen.domain.layout import TableName
 from kitchen.ports import Session
 
-# A view looks at its tables as its owner, for everybody alike, unless it says security_invoker. A policy that lets every
-# row through, with none that restricts it, hides nothing; any other may.
+# A view looks at its tables as its owner, for everybody alike, unless it says security_invoker. A policy that lets
+# every row through, with none that restricts it, hides nothing; any other may.
 _FILTERED = """
 WITH RECURSIVE asked AS (
     SELECT c.oid, c.relkind, c.reloptions
