@@ -84,7 +84,7 @@ def merge_result(
     if merged.tree is None:
         raise Conflict(
             f"{source} and {target.name} changed the same lines of {', '.join(merged.conflicts)}",
-            hint=f"kitchen update {source}, then try again",
+            hint=f"kitchen {'resolve' if ours == base else 'update'} {source}, then try again",
         )
     return merged
 

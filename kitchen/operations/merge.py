@@ -74,9 +74,7 @@ def plan_down(services: DeliveryServices, repository: Repository, target: Kitche
     try:
         merged = merge_result(services, repository, target, base, head, source=above.name)
     except Conflict as conflict:
-        raise Conflict(
-            conflict.message, hint=f"kitchen create down, git merge {above.branch} there, then kitchen merge down"
-        ) from None
+        raise Conflict(conflict.message, hint=f"kitchen resolve {target.name}") from None
     if merged.is_up_to_date:
         return Merge(target, target, None, None)
     plan, effect = plan_delivery(services, repository, target, merged, source=above.name, source_branch=above.branch)

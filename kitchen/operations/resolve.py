@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from kitchen.domain.environment import Environment
 from kitchen.domain.kitchen import Kind, Kitchen
 from kitchen.errors import Conflict, InvalidInput
 from kitchen.operations.above import Above
 from kitchen.operations.delivery import head_of, refuse_dirty, shared_head_of
+from kitchen.operations.sharing import fetch, truth
 from kitchen.operations.unfinished import halted, way_out
 from kitchen.operations.update import Update, UpdateServices, message, parent_of, update
 from kitchen.ports import Changes, Repository
@@ -33,11 +35,18 @@ class Resolution:
         return self.changes.halted is not None or bool(self.changes.unresolved)
 
 
-def examine(services: UpdateServices, repository: Repository, kitchen: Kitchen) -> Resolution:
-    """Return what there is to resolve; raises Conflict where the kitchen has no worktree on this machine."""
+def examine(
+    services: UpdateServices, repository: Repository, kitchen: Kitchen, *, parent: Above | None = None
+) -> Resolution:
+    """Return what there is to resolve, with its parent or with what else is to be merged down.
+
+    Raises Conflict where the kitchen has no worktree on this machine.
+    """
     if kitchen.kind is not Kind.WORKING:
-        raise InvalidInput(f"{kitchen.name!r} is a {kitchen.kind} kitchen: nothing is merged down into it")
-    parent = parent_of(services, kitchen)
+        raise InvalidInput(
+            f"{kitchen.name!r} is a {kitchen.kind} kitchen: nothing is merged down into it", hint="kitchen list"
+        )
+    parent = parent if parent is not None else parent_of(services, kitchen)
     worktree = next((path for path, branch in repository.worktrees().items() if branch == kitchen.branch), None)
     if worktree is None or not worktree.is_dir():
         raise Conflict(f"{kitchen.name!r} has no worktree on this machine", hint=f"kitchen enter {kitchen.name}")
@@ -46,7 +55,33 @@ def examine(services: UpdateServices, repository: Repository, kitchen: Kitchen) 
     if changes.halted is None and not changes.unresolved:
         merged = repository.preview_merge(head_of(repository, kitchen), shared_head_of(repository, parent))
         conflicts = merged.conflicts if merged.tree is None else ()
+    elif changes.coming is not None:
+        parent = _coming_from(services, repository, changes.coming, parent)
     return Resolution(kitchen, parent, worktree, changes, conflicts)
+
+
+def _coming_from(services: UpdateServices, repository: Repository, coming: str, parent: Above) -> Above:
+    """Return whose branch is being merged in: the parent's, or that of an environment above it."""
+    others = [Above(each.name, each.branch) for each in services.chain.environments.values()]
+    for each in (parent, *others):
+        head = truth(repository, each.branch)
+        if head is not None and repository.is_ancestor(coming, head):
+            return each
+    return parent
+
+
+def stand_in_name(standing: Kitchen, above: Environment) -> str:
+    """Return the name of the working kitchen in which what an environment above and a standing kitchen both changed is
+    mended: nobody works in a standing kitchen's own files.
+    """
+    return f"{standing.name}_from_{above.name}"
+
+
+def is_in_conflict(repository: Repository, standing: Kitchen, above: Environment) -> bool:
+    """Say whether an environment's branch and the standing kitchen's below it do not merge."""
+    fetch(repository, [standing.branch, above.branch])
+    other = truth(repository, above.branch)
+    return other is not None and bool(repository.preview_merge(shared_head_of(repository, standing), other).conflicts)
 
 
 def begin(repository: Repository, found: Resolution) -> Resolution:

@@ -40,6 +40,7 @@ class Changes:
     paths: tuple[str, ...]  # changed or untracked, not ignored
     unresolved: tuple[str, ...]  # of those: two sides changed them, and nobody has decided
     halted: str | None  # what git is in the middle of: merge, rebase, cherry-pick, revert
+    coming: str | None = None  # the commit that is being merged
 
 
 class Remote(Protocol):

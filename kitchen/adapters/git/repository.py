@@ -281,7 +281,8 @@ class GitRepository:
         ).out  # fmt: skip
         entries = [entry for entry in out.split("\0") if entry]
         unresolved = tuple(entry[3:] for entry in entries if entry[:2] in _UNRESOLVED)
-        return Changes(tuple(entry[3:] for entry in entries), unresolved, worktrees.halted(worktree))
+        paths = tuple(entry[3:] for entry in entries)
+        return Changes(paths, unresolved, worktrees.halted(worktree), worktrees.coming(worktree))
 
     def start_merge(self, worktree: Path, commit: str) -> None:
         """Merge a commit into a clean worktree's branch, leaving conflicts in the files and the commit to be made."""

@@ -47,9 +47,19 @@ _MARKS = {"MERGE_HEAD": "merge", "rebase-merge": "rebase", "rebase-apply": "reba
 
 def halted(worktree: Path) -> str | None:
     """Return what git is in the middle of in a worktree, by the marks that it leaves itself there."""
-    marker = worktree / ".git"
-    own = marker if marker.is_dir() else worktree / marker.read_text(errors="replace").strip().removeprefix("gitdir: ")
+    own = _git_folder(worktree)
     return next((what for mark, what in _MARKS.items() if (own / mark).exists()), None)
+
+
+def coming(worktree: Path) -> str | None:
+    """Return the commit that is being merged in a worktree, or None."""
+    mark = _git_folder(worktree) / "MERGE_HEAD"
+    return next(iter(mark.read_text(errors="replace").split()), None) if mark.exists() else None
+
+
+def _git_folder(worktree: Path) -> Path:
+    marker = worktree / ".git"
+    return marker if marker.is_dir() else worktree / marker.read_text(errors="replace").strip().removeprefix("gitdir: ")
 
 
 def ignore(common_dir: Path) -> None:
