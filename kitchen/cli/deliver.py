@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kitchen.cli import output
+from kitchen.cli.delivered import tell_delivered
 from kitchen.cli.options import changing_options, current_app, environment_option, json_option, kitchen_argument
 from kitchen.cli.release_output import described, tell_plan
 from kitchen.domain.release import Release, ReleaseKind, ReleasePlan, ReleaseState
@@ -63,7 +64,7 @@ def _merged(
     from kitchen.operations.merge import record
 
     if merge.plan is None:
-        output.done(f"{merge.target.name} has everything of {source} already")
+        tell_delivered(app, services, merge.target.name, source, dry_run=dry_run, as_json=as_json)
         if as_json:
             output.emit_json({"kitchen": source, "into": merge.target.name, "release": None})
         return False
@@ -108,7 +109,7 @@ def promote_command(*, environment: str | None, source: str | None, dry_run: boo
     name, below = services.environment.name, released.name
     planned = plan_promotion(services, app.repository, released)
     if planned is None:
-        tell_nothing_new(services, below)
+        tell_nothing_new(app, services, below, dry_run=dry_run, as_json=as_json)
         if as_json:
             output.emit_json({"environment": name, "release": None})
         return
@@ -190,13 +191,13 @@ def _applied(app: App, services: Services, release: Release) -> Release:
     return done
 
 
-def tell_nothing_new(services: Services, below: str) -> None:
+def tell_nothing_new(app: App, services: Services, below: str, *, dry_run: bool, as_json: bool) -> None:
     """Say that nothing is to be released, and where that is because the newest release was rolled back."""
     from kitchen.operations.promote import rolled_back
 
     name, out = services.environment.name, rolled_back(services)
     if out is None:
-        output.done(f"{name} has everything of {below} already")
+        tell_delivered(app, services, name, below, dry_run=dry_run, as_json=as_json)
         return
     output.warn(f"nothing of {below} is new to {name}, but release {out} was rolled back: its files and tables are out")
     output.say(f"next: kitchen release apply {out} -e {name}, or a commit in {below} that mends it")

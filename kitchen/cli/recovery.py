@@ -43,7 +43,7 @@ def _told(operation: Operation) -> str:
     return f"{operation.kind} of {operation.subject} ({str(operation.id)[:8]}, by {operation.by})"
 
 
-def _ended(
+def end_operation(
     app: App, services: Services, operation: Operation, *, undo: bool, dry_run: bool, as_json: bool
 ) -> dict[str, object] | None:
     """End one operation, or say how it would be ended; None where it is still going on."""
@@ -114,7 +114,7 @@ def recover_command(
         ]
         for operation in found:
             try:
-                end = _ended(app, services, operation, undo=undo, dry_run=dry_run, as_json=as_json)
+                end = end_operation(app, services, operation, undo=undo, dry_run=dry_run, as_json=as_json)
             except KitchenError as error:  # the others go on
                 output.warn(f"{_told(operation)}: {error.message}")
                 if identity is not None or not isinstance(error, NotPermitted):  # else it is somebody else's to end

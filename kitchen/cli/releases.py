@@ -39,7 +39,7 @@ def plan(environment: str | None, source: str | None, as_json: bool) -> None:
     services, released = promotion(app, environment, source)
     planned = plan_promotion(services, app.repository, released)
     if planned is None:
-        tell_nothing_new(services, released.name)
+        tell_nothing_new(app, services, released.name, dry_run=True, as_json=as_json)
         if as_json:
             output.emit_json(None)
         return

@@ -143,6 +143,32 @@ def test_nothing_builds_on_a_merge_that_was_killed_half_way(bench: Bench) -> Non
     assert "everything of work already" in bench.project.kitchen("merge", "work", "--yes").stderr
 
 
+def test_a_merge_killed_after_its_swap_is_finished_by_typing_it_again(bench: Bench) -> None:
+    _changed(bench)
+    _merge(bench.fresh(), "work")
+    before = _settled(bench.traces())
+    new = _of(_changed(bench))
+    app = bench.fresh()
+    services, kitchen = app.find("work", "dev")
+    merge = plan_merge(services, app.repository, kitchen)
+    assert merge.plan is not None
+    release = record(services, merge, merge.plan)
+    says = preview_steps(services, app.repository, release)
+    (swapped,) = [position for position, said in enumerate(says) if said.startswith("moving public")]
+    _process(bench, _merge, "work", edge=4 * swapped + 3, number=signal.SIGKILL)
+    assert _state(bench) == new
+    looked = bench.project.kitchen("merge", "work", "--dry-run")
+    assert "would be finished" in looked.stdout
+    assert _settled(bench.traces()) != before
+    again = bench.project.kitchen("merge", "work", "--yes").stderr
+    assert f"release {release.number} was interrupted after its branch and tables had moved" in again
+    assert "is finished" in again
+    assert f"dev has everything of work already: release {release.number}, by " in again
+    assert "brought it with 2 tables (best, totals)" in again
+    assert _settled(bench.traces()) == before, "no candidate, no unfinished operation"
+    assert "interrupted" not in bench.project.kitchen("merge", "work", "--yes").stderr
+
+
 @pytest.mark.parametrize("edge", _edges(ROLLBACK_STEPS, every=3))
 def test_rollback_killed(bench: Bench, edge: int) -> None:
     old = _state(bench)
