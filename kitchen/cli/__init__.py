@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "merge": ("Deliver", "deliver", "prove the merge result, then move branch and tables"),
     "promote": ("Deliver", "deliver", "plan, approve and apply a release"),
     "release": ("Deliver", "releases", "plan, approve, apply and roll back releases"),
+    "ci": ("Deliver", "ci", "what CI types: publish what people asked for"),
     "recover": ("Deliver", "recovery", "finish or undo what was interrupted"),
     "pantry": ("Data", "pantry", "masked production data: scan, check, refresh"),
     "schedule": ("Data", "schedule", "refresh pantries when they are due"),

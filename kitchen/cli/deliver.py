@@ -28,20 +28,34 @@ if TYPE_CHECKING:
 @click.command("merge")
 @kitchen_argument
 @environment_option
+@click.option("--no-wait", is_flag=True, help="Where the runner is asked: do not wait for its answer.")
+@click.option("--withdraw", is_flag=True, help="Take back what the runner was asked for.")
 @changing_options
 @json_option
 def merge_command(
-    *, kitchen: str | None, kitchen_option: str | None, environment: str | None, dry_run: bool, yes: bool, as_json: bool
-) -> None:
+    *, kitchen: str | None, kitchen_option: str | None, environment: str | None, no_wait: bool, withdraw: bool,
+    dry_run: bool, yes: bool, as_json: bool,
+) -> None:  # fmt: skip
     """Prove the merge of a kitchen into its parent, then move branch and tables together.
 
     The merge result runs in a throwaway kitchen over the parent's live tables: what changed and all that follows from
     it, with every test that sees it. Only if all is well does anything move.
+
+    Who may not publish there asks the runner for it, and waits for the answer; Ctrl-C leaves the request standing, and
+    the same command follows it again.
     """
     from kitchen.operations.merge import plan_merge
 
     app = current_app()
     services, found = app.find(kitchen or kitchen_option, environment)
+    if withdraw or not services.acts_for_all:
+        from kitchen.cli import asking
+
+        if withdraw:
+            asking.withdrawn(services, found, dry_run=dry_run, as_json=as_json)
+        else:
+            asking.asked(app, services, found, wait=not no_wait, dry_run=dry_run, yes=yes, as_json=as_json)
+        return
     merge = plan_merge(services, app.repository, found)
     if _merged(app, services, merge, found.name, dry_run=dry_run, yes=yes, as_json=as_json):
         output.say(f"next: kitchen promote, or kitchen delete {found.name}")

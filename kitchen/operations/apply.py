@@ -33,8 +33,11 @@ class Applied:
     seconds: float = 0.0
 
 
-def check_appliable(repository: Repository, release: Release) -> None:
-    """Raise Conflict where a release is no longer open or stale, and Refused where approvals are missing."""
+def check_appliable(repository: Repository, release: Release, *, asked: bool = False) -> None:
+    """Raise Conflict where a release is no longer open or stale, and Refused where approvals are missing.
+
+    What was ``asked`` for is one commit: the branch that it is on may have gone on since.
+    """
     plan, number = release.plan, release.number
     if release.kind is ReleaseKind.ROLLBACK:
         raise Conflict(
@@ -46,7 +49,10 @@ def check_appliable(repository: Repository, release: Release) -> None:
     fetch(repository, [plan.branch, plan.source_branch])
     again = "kitchen release plan" if release.kind is ReleaseKind.PROMOTION else f"kitchen merge {plan.source}"
     for branch, planned, look in ((plan.branch, plan.base, truth), (plan.source_branch, plan.head, here)):
-        if planned not in (look(repository, branch), truth(repository, branch)):
+        stands = truth(repository, branch)
+        if planned not in (look(repository, branch), stands) and not (
+            asked and branch == plan.source_branch and stands is not None and repository.is_ancestor(planned, stands)
+        ):
             raise Conflict(
                 f"release {number} is stale: branch {branch} has moved since it was planned",
                 hint=f"{again}, and look again",
@@ -59,12 +65,14 @@ def check_appliable(repository: Repository, release: Release) -> None:
     refuse_dirty(repository, plan.branch, any_change=False, incoming=plan.files)
 
 
-def apply(services: DeliveryServices, repository: Repository, release: Release, *, say: Say) -> Applied:
+def apply(
+    services: DeliveryServices, repository: Repository, release: Release, *, say: Say, asked: bool = False
+) -> Applied:
     """Prove the result in a candidate, then move branch and tables.
 
     Raises Refused where a test says no, with everything undone; Conflict where it is stale or in use.
     """
-    check_appliable(repository, release)
+    check_appliable(repository, release, asked=asked)
     target = target_of(services, release)
     commit = merge_commit(services, repository, target, release)
     identity = uuid4()

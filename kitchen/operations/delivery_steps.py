@@ -67,6 +67,7 @@ def _begin(delivery: Delivery) -> Step:
     def undo() -> None:
         if is_on_its_way():
             releases.move(number, ReleaseState.FAILED, expected=(ReleaseState.APPLYING,))
+        delivery.services.control.requests.put_back_of(number)  # whoever did it may be gone: the next runner tries
 
     return Step("release", f"opening {delivery.release.called}", do=do, look=is_on_its_way, undo=undo)
 
@@ -230,7 +231,9 @@ def _record(delivery: Delivery, done: Published) -> None:
         for node, run in _once(delivery):
             control.runs.record_once(target.name, node, run.id)
     open_again(delivery.services, target)
-    detail = {"release": release.number, "commit": delivery.commit, "tables": [str(e.name) for e in done.exchanged]}
+    asked = control.requests.published(release.number)
+    detail = {"release": release.number, "commit": delivery.commit, "tables": [str(e.name) for e in done.exchanged],
+              **({"request": asked.number, "asked_by": asked.by} if asked is not None else {})}  # fmt: skip
     control.audit.outcome("publish", target.name, "released", detail)
 
 

@@ -13,7 +13,7 @@ from kitchen.operations.delivery import Effect, head_of, merge_result, plan_deli
 from kitchen.operations.delivery_services import DeliveryServices
 from kitchen.operations.sharing import fetch, refuse_behind, truth
 from kitchen.operations.unfinished import refuse_publishing
-from kitchen.ports import Repository
+from kitchen.ports import Control, Repository
 
 __all__ = ["Merge", "plan_down", "plan_merge", "rebuild", "record"]
 
@@ -34,22 +34,53 @@ def plan_merge(services: DeliveryServices, repository: Repository, kitchen: Kitc
     Raises Conflict for uncommitted changes, branches that do not merge and a target that is being published to,
     InvalidInput for recipes that are wrong.
     """
+    target = target_of(services.control, kitchen)
+    services.sessions.administrator()  # whoever may not publish is told so, before anything is made
+    refuse_publishing(services.control, target)
+    fetch(repository, [kitchen.branch, target.branch])
+    source = head_of(repository, kitchen)
+    assert kitchen.branch is not None  # noqa: S101 - its head was read
+    refuse_dirty(repository, kitchen.branch, any_change=True)
+    refuse_behind(repository, kitchen.branch, kitchen.name)
+    return _planned(services, repository, kitchen, target, source)
+
+
+def plan_asked(services: DeliveryServices, repository: Repository, kitchen: Kitchen, commit: str) -> Merge:
+    """Return what merging exactly one commit of a kitchen's branch would do, wherever the branch stands by now.
+
+    Raises Conflict where the branch has it no longer, and what ``plan_merge`` raises.
+    """
+    target = target_of(services.control, kitchen)
+    refuse_publishing(services.control, target)
+    fetch(repository, [kitchen.branch, target.branch])
+    head = truth(repository, kitchen.branch)
+    if head is None or repository.resolve(commit) is None or not repository.is_ancestor(commit, head):
+        raise Conflict(
+            f"the branch {kitchen.branch} has not the commit {commit[:12]} that was asked for",
+            hint=f"git push origin {kitchen.branch}, then kitchen merge {kitchen.name}",
+        )
+    return _planned(services, repository, kitchen, target, commit)
+
+
+def target_of(control: Control, kitchen: Kitchen) -> Kitchen:
+    """Return the kitchen that one is merged into; raises InvalidInput for one that is not merged, and NotFound."""
     if kitchen.kind is not Kind.WORKING:
         hint = "kitchen promote" if kitchen.kind is Kind.STANDING else "kitchen list"
         raise InvalidInput(f"{kitchen.name!r} is a {kitchen.kind} kitchen and is not merged", hint=hint)
     if kitchen.mends is not None:
         raise InvalidInput(f"{kitchen.name!r} is a hotfix of {kitchen.mends} and is not merged", hint=kitchen.way_up)
-    services.sessions.administrator()  # whoever may not publish is told so, before anything is made
-    target = services.control.kitchens.get(kitchen.parent or "")
+    target = control.kitchens.get(kitchen.parent or "")
     if target is None:
         raise NotFound(f"the parent {kitchen.parent!r} of kitchen {kitchen.name!r} is not there", hint="kitchen tree")
-    refuse_publishing(services.control, target)
-    fetch(repository, [kitchen.branch, target.branch])
-    source, base = head_of(repository, kitchen), target_head_of(repository, target)
+    return target
+
+
+def _planned(
+    services: DeliveryServices, repository: Repository, kitchen: Kitchen, target: Kitchen, source: str
+) -> Merge:
+    base = target_head_of(repository, target)
     assert kitchen.branch is not None  # noqa: S101 - its head was read
     assert target.branch is not None  # noqa: S101 - its head was read
-    refuse_dirty(repository, kitchen.branch, any_change=True)
-    refuse_behind(repository, kitchen.branch, kitchen.name)
     merged = merge_result(services, repository, target, base, source, source=kitchen.name)
     if merged.is_up_to_date:
         return Merge(kitchen, target, None, None)

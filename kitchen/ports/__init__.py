@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from kitchen.ports.people import Admitted, People
     from kitchen.ports.publishing import Arrival, Exchanged, Publication, Published, Publisher
     from kitchen.ports.repository import Changes, MergePreview, RefUpdate, Remote, Repository
+    from kitchen.ports.requests import RequestRecords
     from kitchen.ports.stores import Bucket, ContainerEngine, ObjectStore, PolicyStore, SecretStore
     from kitchen.ports.warehouse import (
         Hydrated,
@@ -64,6 +65,7 @@ _HOMES = {
     "people": ("Admitted", "People"),
     "publishing": ("Arrival", "Exchanged", "Publication", "Published", "Publisher"),
     "repository": ("Changes", "MergePreview", "RefUpdate", "Remote", "Repository"),
+    "requests": ("RequestRecords",),
     "stores": ("Bucket", "ContainerEngine", "ObjectStore", "PolicyStore", "SecretStore"),
     "warehouse": (
         "Hydrated",
@@ -114,6 +116,7 @@ __all__ = [
     "ReleaseRecords",
     "Remote",
     "Repository",
+    "RequestRecords",
     "Row",
     "RunRecords",
     "ScheduleRecord",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kitchen.domain.release import Release, ReleaseKind, ReleasePlan, ReleaseState
     from kitchen.domain.run import NodeRun, Run, RunState, TestResult
     from kitchen.ports.publishing import Exchanged
+    from kitchen.ports.requests import RequestRecords
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +305,8 @@ class Control(Protocol):
     def releases(self) -> ReleaseRecords: ...
     @property
     def schedules(self) -> ScheduleRecords: ...
+    @property
+    def requests(self) -> RequestRecords: ...
 
     def install(self) -> None:
         """Make or upgrade the control schema; raises Refused where a newer kitchen made it."""

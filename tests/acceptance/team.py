@@ -47,6 +47,15 @@ class Team:
         self.dev = dev
         self.folder = folder
         self.clones: dict[str, Project] = {}
+        self.origin = project.root  # what people clone
+
+    def share(self) -> Path:
+        """Make a bare repository that everybody pushes to and clones from now on."""
+        self.origin = self.folder / "shared.git"
+        self.project.git("init", "-q", "--bare", "-b", "main", str(self.origin))
+        self.project.git("remote", "add", "origin", str(self.origin))
+        self.project.git("push", "-q", "origin", "main", "dev")
+        return self.origin
 
     def install(self, *, fills: bool = True) -> None:
         """Set both environments up and fill the pantry, as the platform's people do."""
@@ -72,7 +81,7 @@ class Team:
         home = self.folder / f"home_{person}"
         home.mkdir(mode=0o711)
         made = Project(self.folder / f"clone_{person}", home)
-        subprocess.run(["git", "clone", "-q", str(self.project.root), str(made.root)], check=True)
+        subprocess.run(["git", "clone", "-q", str(self.origin), str(made.root)], check=True)
         made.git("config", "user.name", person)
         made.git("config", "user.email", f"{person}@example.com")
         made.git("branch", "dev", "origin/dev")

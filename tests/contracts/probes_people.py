@@ -118,6 +118,57 @@ RECORDS = (
     "INSERT INTO kitchen_control.migration VALUES (99, 'x')",
     "DELETE FROM kitchen_control.migration",
 )
+_COMMIT = "0123456789" * 4
+_REQUEST = (
+    "INSERT INTO kitchen_control.merge_request (kitchen_id, kitchen, target, branch, commit, by, state, ended_at) "
+    "VALUES ('{identity}', '{kitchen}', 'dev', '{kitchen}', '{commit}', '{by}', '{state}', {ended})"
+)
+REQUESTS = (
+    *(_REQUEST.format(identity="{" + identity + "}", kitchen=kitchen, commit=_COMMIT, by=by, state=state, ended=ended)
+      for identity, kitchen, by, state, ended in (
+          ("mine_id", "tries", "ann", "queued", "NULL"), ("mine_id", "tries", "ann", "published", "now()"),
+          ("other_id", "other", "ann", "queued", "NULL"), ("other_id", "other", "bob", "queued", "NULL"),
+          ("parent_id", "dev", "ann", "queued", "NULL"))),
+    *(f"UPDATE kitchen_control.merge_request SET {change}" for change in (
+        "state = 'published', ended_at = now()", "state = 'refused', ended_at = now(), code = 5", "state = 'proving'",
+        "by = 'ann'", f"commit = '{_COMMIT}'", "target = 'tries'", "branch = 'main'", "release = 1", "attempts = 0",
+        "said = 'x'", "kitchen_id = '{mine_id}'")),
+    "DELETE FROM kitchen_control.merge_request",
+    "TRUNCATE kitchen_control.merge_request",
+    "SELECT FROM kitchen_control.merge_request FOR UPDATE",
+    "LOCK TABLE kitchen_control.merge_request IN ACCESS EXCLUSIVE MODE",
+    "COPY kitchen_control.merge_request (kitchen) FROM PROGRAM 'true'",
+    "INSERT INTO kitchen_control.runner (name, host) VALUES ('ann', 'h')",
+    (
+        "INSERT INTO kitchen_control.runner (name, host) VALUES ('ci', 'h') "
+        "ON CONFLICT (name) DO UPDATE SET seen_at = now()"
+    ),
+    "UPDATE kitchen_control.runner SET seen_at = now()",
+    "DELETE FROM kitchen_control.runner",
+    "TRUNCATE kitchen_control.runner",
+    "INSERT INTO kitchen_control.lock VALUES ('merge requests')",
+    "INSERT INTO kitchen_control.lock_holder VALUES ('merge requests', 'ann', 'h', 1, 1, 'x', now())",
+    f"SELECT kitchen_control.ask_merge('{{other_id}}', '{_COMMIT}')",
+    f"SELECT kitchen_control.ask_merge('{{parent_id}}', '{_COMMIT}')",
+    f"SELECT kitchen_control.ask_merge(gen_random_uuid(), '{_COMMIT}')",
+    f"SELECT kitchen_control.ask_merge(NULL, '{_COMMIT}')",
+    "SELECT kitchen_control.ask_merge('{mine_id}', 'main')",
+    "SELECT kitchen_control.ask_merge('{mine_id}', '0123456')",
+    f"SELECT kitchen_control.ask_merge('{{mine_id}}', '{_COMMIT}''; DROP SCHEMA dev')",
+    "SELECT kitchen_control.ask_merge('{mine_id}', NULL)",
+    "SELECT kitchen_control.withdraw_merge(1)",
+    "SELECT kitchen_control.withdraw_merge(99)",
+    "SELECT kitchen_control.withdraw_merge(NULL)",
+    "SELECT kitchen_control.withdraw_merge(number) FROM kitchen_control.merge_request",
+    "SELECT kitchen_control.merge_is_unwanted('{other_id}', 'bob', 'dev', 'other')",
+    "SELECT kitchen_control.configure_records(s) FROM kitchen_control.setting AS s",
+    "ALTER FUNCTION kitchen_control.ask_merge(uuid, text) SET search_path = public",
+    "DROP FUNCTION kitchen_control.withdraw_merge(integer)",
+    "GRANT INSERT ON kitchen_control.merge_request TO CURRENT_USER",
+    "ALTER TABLE kitchen_control.merge_request DISABLE ROW LEVEL SECURITY",
+    "CREATE POLICY planted ON kitchen_control.merge_request FOR INSERT WITH CHECK (true)",
+    "ALTER TABLE kitchen_control.approval DISABLE TRIGGER who_asked_does_not_approve",
+)  # fmt: skip
 FUNCTIONS = (
     "SELECT kitchen_control.make_workspace('{other_id}')",
     "SELECT kitchen_control.open_workspace('{other_id}')",
@@ -208,5 +259,5 @@ def people_probes(names: Names, identities: dict[str, str]) -> Iterator[str]:
     ):  # fmt: skip
         yield _OPERATION.format(kind=kind, subject=subject, arguments=arguments, state=state)
     common = {"provisioner": names.provisioner, "other": names.other_owner, "pid": names.pid, "verifier": _VERIFIER}
-    for statement in (*RECORDS, *FUNCTIONS, *PEOPLE):
+    for statement in (*RECORDS, *REQUESTS, *FUNCTIONS, *PEOPLE):
         yield statement.format(**common, **identities)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # records load when a command reads them: start-up time is a 
     from kitchen.adapters.postgres.control_kitchens import PgKitchens
     from kitchen.adapters.postgres.control_pantries import PgPantries
     from kitchen.adapters.postgres.control_releases import PgReleases
+    from kitchen.adapters.postgres.control_requests import PgRequests
     from kitchen.adapters.postgres.control_runs import PgRuns
     from kitchen.adapters.postgres.control_schedules import PgSchedules
 
@@ -134,3 +135,10 @@ class PgControl:
         from kitchen.adapters.postgres.control_releases import PgReleases  # noqa: PLC0415
 
         return PgReleases(self.session, is_own=not self._sessions.may_migrate)
+
+    @cached_property
+    def requests(self) -> PgRequests:
+        """Return what people asked to merge into kitchens of the environment."""
+        from kitchen.adapters.postgres.control_requests import PgRequests  # noqa: PLC0415
+
+        return PgRequests(self.session, person=self.person)

@@ -1,0 +1,89 @@
+"""``kitchen ci``: what a runner does in everybody's name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from kitchen.cli import output
+from kitchen.cli.asking import request_document
+from kitchen.cli.options import changing_options, current_app, environment_option, json_option
+from kitchen.domain.merge_request import RequestState
+from kitchen.errors import KitchenError
+
+if TYPE_CHECKING:
+    from kitchen.app import App, Services
+    from kitchen.operations.requests import Answer
+
+
+@click.group("ci")
+def ci_command() -> None:
+    """What the runner of an environment types, with a login of its own (role runner)."""
+
+
+@ci_command.command("publish")
+@environment_option
+@changing_options
+@json_option
+def publish(environment: str | None, *, dry_run: bool, yes: bool, as_json: bool) -> int:
+    """Do what people asked to merge, once, oldest first; each is proven like any other merge.
+
+    Ends with 0 where all that stood is published, else with the exit code of the first that is not. What another
+    runner left is finished or undone first.
+    """
+    from kitchen.operations.requests import answer_all
+
+    app = current_app()
+    services = app.workbench(environment)
+    services.sessions.administrator()  # whoever may not publish is told so, before anything is taken
+    if dry_run:
+        _preview(app, services)
+        return 0
+    services.control.requests.beat(services.person, services.control.host)
+    answers: list[Answer] = []
+    for answer in answer_all(services, app.repository, say=output.step):
+        answers.append(answer)
+        _tell(answer)
+    if as_json:
+        output.emit_json([request_document(each.request) for each in answers])
+    elif not answers:
+        output.done(f"nobody asks for anything in {services.environment.name}")
+    return next((each.error.exit_code for each in answers if each.error is not None), 0)
+
+
+def _tell(answer: Answer) -> None:
+    request = answer.request
+    what = f"request {request.number} of {request.by}, {request.kitchen} into {request.target}"
+    if answer.error is None or request.state is RequestState.PUBLISHED:
+        output.done(f"{what}: {request.state}")
+        return
+    output.warn(f"{what}: {request.state}: {answer.error.message}")
+    if answer.error.hint and request.is_standing:
+        output.say(f"  try: {answer.error.hint}")
+
+
+def _preview(app: App, services: Services) -> None:
+    """Print, request by request, the very steps that would be taken."""
+    from datetime import UTC, datetime
+
+    from kitchen.domain.release import Release, ReleaseKind, ReleaseState
+    from kitchen.operations.apply import preview_steps
+    from kitchen.operations.requests import planned
+
+    for request in services.control.requests.standing():
+        output.emit(f"request {request.number} of {request.by}: {request.kitchen} at {request.commit[:12]}:")
+        try:
+            merge = planned(services, app.repository, request)
+        except KitchenError as error:
+            output.emit(f"  refused: {error.message}")
+            continue
+        if merge.plan is None:
+            output.emit(f"  {request.target} has everything of it already")
+            continue
+        release = Release(
+            0, ReleaseKind.MERGE, services.environment.name, merge.target.name, merge.plan, ReleaseState.PLANNED,
+            services.person, datetime.now(UTC),
+        )  # fmt: skip
+        for says in preview_steps(services, app.repository, release):
+            output.emit(f"  {says}")

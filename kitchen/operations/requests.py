@@ -1,0 +1,144 @@
+"""The runner's part: answers what people asked to merge, one after the other, each by an ordinary merge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from kitchen.domain.kitchen import State
+from kitchen.domain.merge_request import ATTEMPTS, MergeRequest, RequestState
+from kitchen.domain.release import Release, ReleaseState
+from kitchen.errors import KitchenError, NotFound, NotPermitted, Unavailable
+from kitchen.operations.apply import apply
+from kitchen.operations.asking import ANSWERING
+from kitchen.operations.delivery_services import DeliveryServices
+from kitchen.operations.merge import Merge, plan_asked, record
+from kitchen.operations.recover import is_alive, recover_one
+from kitchen.ports import Control, Repository
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A request after its turn, and what kept it from being published."""
+
+    request: MergeRequest
+    error: KitchenError | None = None
+
+
+def answer_all(services: DeliveryServices, repository: Repository, *, say: Say) -> Iterator[Answer]:
+    """Answer what stands, oldest first, and yield each as it ends or as it has to wait.
+
+    Raises Conflict where another runner is at it.
+    """
+    control = services.control
+    with control.locks.hold(ANSWERING, purpose="ci publish"):
+        for request in control.requests.standing():
+            yield _turn(services, repository, request, say)
+
+
+def _turn(services: DeliveryServices, repository: Repository, request: MergeRequest, say: Say) -> Answer:
+    control = services.control
+    say(f"request {request.number} of {request.by}: {request.kitchen} at {request.commit[:12]} into {request.target}")
+    try:
+        if request.state is RequestState.PROVING:  # nobody holds the lock but us: whoever began it is gone
+            request = _taken_up(services, repository, request, say)
+        if request.state is not RequestState.QUEUED:
+            return Answer(request)
+        if request.attempts >= ATTEMPTS:
+            raise KitchenError(f"given up: {request.attempts} runners were interrupted while they proved it")
+        if (why := control.requests.unwanted(request.number)) is not None:
+            raise NotPermitted(why)
+        _wait_for_target(control, request)
+    except Unavailable as away:
+        return Answer(request, away)
+    except KitchenError as error:
+        return Answer(_refused(control, request, error), error)
+    return _answered(services, repository, request, say)
+
+
+def _taken_up(services: DeliveryServices, repository: Repository, request: MergeRequest, say: Say) -> MergeRequest:
+    """Finish or undo what a runner left that is gone, and return the request as it stands then."""
+    control, release = services.control, _release(services.control, request)
+    if release is not None and release.state is ReleaseState.APPLYING:
+        for operation in control.journal.unfinished():
+            if operation.arguments.get("release") == release.number and not is_alive(control, operation):
+                recover_one(services, repository, operation, undo=False, say=say)
+    else:
+        control.requests.put_back(request.number)
+    return control.requests.get(request.number) or request
+
+
+def _wait_for_target(control: Control, request: MergeRequest) -> None:
+    """Raise Unavailable, which keeps the request, where the target is half-way or in somebody's hands."""
+    target = control.kitchens.get(request.target)
+    if target is not None and (target.state is State.PUBLISHING or target.name in control.locks.held()):
+        raise Unavailable(f"{target.name} is being published to; the request waits", hint="kitchen list")
+
+
+def _answered(services: DeliveryServices, repository: Repository, request: MergeRequest, say: Say) -> Answer:
+    requests = services.control.requests
+    if not requests.take(request.number):
+        return Answer(requests.get(request.number) or request)
+    error: KitchenError | None = None
+    try:
+        _merge(services, repository, request, say)
+    except KitchenError as wrong:
+        error = wrong
+        _end(services.control, request, wrong)
+    except BaseException:
+        with suppress(KitchenError):
+            _put_back(services.control, request)
+        raise
+    return Answer(requests.get(request.number) or request, error)
+
+
+def _merge(services: DeliveryServices, repository: Repository, request: MergeRequest, say: Say) -> None:
+    merge = planned(services, repository, request)
+    if merge.plan is None:
+        services.control.requests.fulfilled(request.number, f"{request.target} has everything of it already")
+        return
+    release = record(services, merge, merge.plan)
+    services.control.requests.plan(request.number, release.number)
+    apply(services, repository, release, say=say, asked=True)
+
+
+def planned(services: DeliveryServices, repository: Repository, request: MergeRequest) -> Merge:
+    """Return what answering a request would do; nothing moves."""
+    kitchen = services.control.kitchens.get(request.kitchen)
+    if kitchen is None or kitchen.id != request.kitchen_id:
+        raise NotFound(f"kitchen {request.kitchen!r} is not there any more", hint="kitchen list")
+    return plan_asked(services, repository, kitchen, request.commit)
+
+
+def _end(control: Control, request: MergeRequest, error: KitchenError) -> None:
+    """Record why it is not published; what is past its pivot, or could not be asked, stays standing."""
+    if _is_half_way(control, request):
+        return
+    if isinstance(error, Unavailable):
+        control.requests.put_back(request.number, said=error.message, counts=False)
+        return
+    _refused(control, request, error)
+
+
+def _put_back(control: Control, request: MergeRequest) -> None:
+    if not _is_half_way(control, request):
+        control.requests.put_back(request.number)
+
+
+def _refused(control: Control, request: MergeRequest, error: KitchenError) -> MergeRequest:
+    control.requests.refuse(request.number, error.exit_code, error.message, error.hint)
+    detail = {"request": request.number, "asked_by": request.by, "why": error.message}
+    control.audit.outcome("publish", request.target, "refused", detail)
+    return control.requests.get(request.number) or request
+
+
+def _is_half_way(control: Control, request: MergeRequest) -> bool:
+    release = _release(control, control.requests.get(request.number) or request)
+    return release is not None and release.state is ReleaseState.APPLYING
+
+
+def _release(control: Control, request: MergeRequest) -> Release | None:
+    return control.releases.get(request.release) if request.release is not None else None
