@@ -18,6 +18,7 @@ from kitchen.errors import InvalidInput, NotPermitted, Unavailable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from kitchen.domain.merge_request import MergeRequest
     from kitchen.operations.kitchens import Overview, Status, Unfinished
 
 _TTL = re.compile(r"([1-9][0-9]{0,3})([hdw])")
@@ -158,13 +159,17 @@ def _cells(each: Overview, now: datetime) -> tuple[object, ...]:
     run = f"{each.last_run.recipe} {each.last_run.state.value}" if each.last_run is not None else None
     command, _ = next_command(each)
     return (
-        each.name, each.environment, each.state.value, _parent(each), each.owner, output.ago(each.created_at, now),
+        each.name, each.environment, _state(each), _parent(each), each.owner, output.ago(each.created_at, now),
         _until(each.expires_at, now), moved, each.tables, output.size(each.size), _pantry(each), run, command,
     )  # fmt: skip
 
 
 def _parent(each: Overview) -> str | None:
     return f"hotfix of {each.mends}" if each.mends is not None else each.parent
+
+
+def _state(each: Overview) -> str:
+    return f"{each.state.value}, asked to merge" if each.asked is not None else each.state.value
 
 
 def _pantry(each: Overview) -> str | None:
@@ -239,8 +244,8 @@ def _branch_of_tree(each: Overview, now: datetime) -> Iterator[str]:
     """Yield what a line of the tree says of a kitchen besides its name."""
     from kitchen.operations.kitchens import next_command
 
-    if each.state.value != "ready":
-        yield f"({each.state.value})"
+    if _state(each) != "ready":
+        yield f"({_state(each)})"
     if each.mends is not None:
         yield f"hotfix of {each.mends}"
     if each.ahead is not None:
@@ -286,7 +291,8 @@ def _lines(state: Status) -> list[tuple[str, object]]:
     run = each.last_run
     changed = ", ".join(state.changes[:5]) + (" …" if len(state.changes) > 5 else "") if state.changes else "none"
     lines: list[tuple[str, object]] = [
-        ("kitchen", f"{each.name} ({each.state.value}) in {each.environment}"),
+        ("kitchen", f"{each.name} ({_state(each)}) in {each.environment}"),
+        ("asked", _asked(each.asked, now)),
         ("parent", _parent(each)),
         ("branch", each.branch),
         ("commits", f"{each.ahead} ahead, {each.behind} behind" if each.ahead is not None else None),
@@ -300,6 +306,13 @@ def _lines(state: Status) -> list[tuple[str, object]]:
         ("expires", _until(each.expires_at, now)),
     ]
     return [(label, value) for label, value in lines if value is not None]
+
+
+def _asked(request: MergeRequest | None, now: datetime) -> str | None:
+    if request is None:
+        return None
+    when = f"{output.ago(request.asked_at, now)} ago"
+    return f"{request.state}: request {request.number} for {request.commit[:12]}, by {request.by}, {when}"
 
 
 @click.command("show")

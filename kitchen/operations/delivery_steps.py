@@ -158,8 +158,8 @@ def _push_step(delivery: Delivery, remote: Remote) -> Step:
         except Refused as refused:
             raise Refused(
                 f"{refused.message}; nothing has moved",
-                hint=f"push {document.source_branch} and open a pull request into {branch}; what completes it in CI "
-                "(kitchen ci publish) is not there yet",
+                hint=f"push {document.source_branch} and open a pull request into {branch}; what publishes its "
+                "tables after that does not exist yet",
             ) from None
 
     return Step("branch", f"pushing branch {branch} of {remote.name} to {commit[:12]}", do=do, look=look, pivot=True)

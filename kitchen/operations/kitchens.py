@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from kitchen.domain.environment import Chain, Environment
 from kitchen.domain.kitchen import Kind, Kitchen, State, way_up
 from kitchen.domain.layout import Layout
+from kitchen.domain.merge_request import MergeRequest
 from kitchen.domain.run import Run, RunState
 from kitchen.domain.words import counted
 from kitchen.operations.above import above_of
@@ -85,6 +86,7 @@ class Overview:
     last_run: LastRun | None
     unfinished: Unfinished | None
     newest_pantry: int | None = None
+    asked: MergeRequest | None = None  # what the runner was asked to merge, and has not answered yet
     mends: str | None = None
 
     @property
@@ -170,6 +172,8 @@ def next_command(
         return f"kitchen enter {name}", "it is the standing kitchen of its environment"
     if (changes.halted or changes.unresolved) and kitchen.worktree is not None:
         return way_out(kitchen.worktree, changes), halted(kitchen.worktree, changes)
+    if kitchen.asked is not None:
+        return f"kitchen merge {name}", f"{kitchen.asked.by} asked for its merge: this follows the answer"
     if changes.paths:
         return "git add --all && git commit", "there are uncommitted changes"
     if left := next((each for each in elsewhere if each.subject != PANTRY and not each.is_going_on), None):
@@ -205,6 +209,8 @@ def _overviews(
     runs = services.control.runs.latest([kitchen.name for kitchen in wanted])
     newest = services.control.pantries.newest() if any(kitchen.pantry is not None for kitchen in wanted) else None
     moved = _ahead_behind(repository, wanted, known, services.chain)
+    is_ones_own = services.environment.is_embedded  # nobody is asked there
+    asked = {} if is_ones_own else {each.kitchen_id: each for each in services.control.requests.standing()}
     return tuple(
         _overview(
             kitchen,
@@ -214,6 +220,7 @@ def _overviews(
             run=runs.get(kitchen.name),
             left=next((each for each in left if each.subject == kitchen.name), None),
             newest=newest.version if newest is not None else None,
+            asked=asked.get(kitchen.id),
         )
         for kitchen in wanted
     )
@@ -221,7 +228,7 @@ def _overviews(
 
 def _overview(
     kitchen: Kitchen, *, worktree: Path | None, moved: tuple[int, int] | None, size: Sequence[tuple[int, int]],
-    run: Run | None, left: Unfinished | None, newest: int | None,
+    run: Run | None, left: Unfinished | None, newest: int | None, asked: MergeRequest | None,
 ) -> Overview:  # fmt: skip
     if run is not None and run.started_at < kitchen.created_at:  # of an earlier kitchen of that name
         run = None
@@ -232,7 +239,7 @@ def _overview(
         worktree=worktree, ahead=moved[0] if moved else None, behind=moved[1] if moved else None,
         tables=sum(tables for tables, _ in size), size=sum(count for _, count in size),
         last_run=LastRun(run.recipe, run.state, run.started_at) if run is not None else None,
-        unfinished=left, newest_pantry=newest, mends=kitchen.mends,
+        unfinished=left, newest_pantry=newest, mends=kitchen.mends, asked=asked,
     )  # fmt: skip
 
 

@@ -88,3 +88,108 @@ def test_a_developers_merge(team: Team) -> None:
     ann.kitchen("create", "after")
     assert psql(ann, "after", f"SELECT segment FROM {name}") == "1"
     assert "has everything" in ann.kitchen("merge", name).stderr
+
+
+def test_a_request_stands_until_it_is_taken_back(team: Team) -> None:
+    ann, name = team.clones["ann"], made(team.clones["ann"])
+    first = cook(ann, name, pushes=False)
+    assert f"git push origin {name}" in ann.kitchen("merge", name, "--yes", expect=4).stderr
+    ann.git("push", "-q", "origin", name)
+    planned = ann.kitchen("merge", name, "--dry-run").stdout.splitlines()
+    assert planned[0] == f"asking the runner of dev to merge {name} at {first[:12]} into dev"
+    assert requests(team, name) == []
+    number = asked(ann, name)["number"]
+    assert asked(ann, name)["number"] == number, "it is followed, not asked for again"
+    bob = team.clones.get("bob") or team.admit("bob")
+    listed = {each["name"]: each for each in json.loads(bob.kitchen("list", "--json").stdout)}
+    assert (listed[name]["asked"]["by"], listed[name]["next"]) == ("ann", f"kitchen merge {name}")
+    assert "ready, asked to merge" in bob.kitchen("list").stdout
+    assert f"queued: request {number} for {first[:12]}, by ann" in ann.kitchen("status", name).stdout
+    bob.git("fetch", "-q")
+    assert "is ann's" in bob.kitchen("merge", name, "--yes", expect=8).stderr
+    bob.kitchen("merge", name, "--withdraw", expect=8)
+    cook(ann, name, 2)
+    assert "the branch has gone on since" in ann.kitchen("merge", name, "--yes", "--no-wait").stderr
+    assert "taking back" in ann.kitchen("merge", name, "--withdraw", "--dry-run").stdout
+    ann.kitchen("merge", name, "--withdraw")
+    ann.kitchen("merge", name, "--withdraw", expect=3)
+    assert requests(team, name) == [(number, "withdrawn", None)]
+    assert json.loads(team.clones["ci"].kitchen("ci", "publish", "--json").stdout) == []
+
+
+def test_exactly_what_was_asked_for(team: Team) -> None:
+    """The branch goes on while it waits: the asked commit is proven; written anew, the request is refused."""
+    ann, ci, name = team.clones["ann"], team.clones["ci"], made(team.clones["ann"])
+    first = cook(ann, name)
+    request = asked(ann, name)
+    cook(ann, name, 2)
+    preview = ci.kitchen("ci", "publish", "--dry-run").stdout
+    assert f"request {request['number']} of ann: {name} at {first[:12]}:" in preview
+    assert f"moving public.{name} into dev" in preview
+    assert requests(team, name) == [(request["number"], "queued", None)]
+    ci.kitchen("ci", "publish")
+    assert requests(team, name) == [(request["number"], "published", None)]
+    assert "AS SELECT 1" in shared(team, f"recipes/{name}/{name}.sql")
+    with team.dev.look() as session:
+        assert session.query(f"SELECT segment FROM dev.{name}") == [(1,)]
+
+    asked(ann, name)  # what it has now
+    worktree = ann.root / ".kitchen" / "worktrees" / name
+    ann.git("-C", str(worktree), "commit", "-q", "--amend", "-m", "written anew")
+    ann.git("-C", str(worktree), "push", "-q", "--force", "origin", name)
+    refused = ci.kitchen("ci", "publish", expect=4)
+    assert "that was asked for" in refused.stderr
+    assert [state for _, state, _ in requests(team, name)] == ["published", "refused"]
+
+
+def requests(team: Team, kitchen: str) -> list[tuple[object, ...]]:
+    """Return number, state and exit code of what was asked for a kitchen."""
+    with team.dev.look() as session:
+        return session.query(
+            "SELECT number, state, code FROM kitchen_control.merge_request WHERE kitchen = %s ORDER BY 1", [kitchen]
+        )
+
+
+def test_tests_that_say_no_and_lines_that_do_not_merge(team: Team) -> None:
+    ann, ci, name = team.clones["ann"], team.clones["ci"], made(team.clones["ann"])
+    cook(ann, name)
+    recipe = ann.root / ".kitchen" / "worktrees" / name / "recipes" / name / f"{name}.sql"
+    recipe.write_text(recipe.read_text().replace("FROM orders", "FROM orders, generate_series(1, 2) GROUP BY order_id"))
+    worktree = str(recipe.parent)
+    ann.git("-C", worktree, "commit", "-qam", "twice")
+    ann.git("-C", worktree, "push", "-q", "origin", name)
+    number = asked(ann, name)["number"]
+    answered = json.loads(ci.kitchen("ci", "publish", "--json", expect=5).stdout)
+    assert [(each["state"], each["exit_code"]) for each in answered] == [("refused", 5)]
+    assert "stays as it is" in answered[0]["said"]
+    assert requests(team, name) == [(number, "refused", 5)]
+    with team.dev.look() as session:
+        assert session.query("SELECT to_regclass(%s)", [f"dev.{name}"]) == [(None,)]
+        assert session.query("SELECT count(*) FROM kitchen_control.operation WHERE state IN ('running', 'stuck')") == [
+            (0,)
+        ]
+
+
+@pytest.mark.parametrize(
+    ("what", "why"), [("revoke", "not in this environment"), ("delete", "not there"), ("staff", "neither owner nor")]
+)
+def test_what_changed_before_its_turn(team: Team, what: str, why: str) -> None:
+    ann, ci, name = team.clones["ann"], team.clones["ci"], made(team.clones["ann"])
+    guest = team.admit(f"guest_{what}")
+    ann.kitchen("staff", "add", f"guest_{what}", "-k", name)
+    cook(ann, name)
+    guest.kitchen("enter", name, "--", "true")
+    guest.git("fetch", "-q")
+    number = asked(guest, name)["number"]
+    match what:
+        case "revoke":
+            team.project.kitchen("environment", "revoke", f"guest_{what}", "-e", "dev", "--yes")
+        case "delete":
+            ann.kitchen("delete", name, "--yes", "--force")
+        case "staff":
+            ann.kitchen("staff", "remove", f"guest_{what}", "-k", name)
+    refused = ci.kitchen("ci", "publish", expect=8)
+    assert why in refused.stderr
+    assert requests(team, name) == [(number, "refused", 8)]
+    with team.dev.look() as session:
+        assert session.query("SELECT to_regclass(%s)", [f"dev.{name}"]) == [(None,)]

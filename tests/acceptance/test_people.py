@@ -91,9 +91,6 @@ def test_a_developers_work(team: Team) -> None:
 
     with team.dev.look() as session:
         before = session.query("SELECT * FROM kitchen_control.operation"), session.query("SELECT rolname FROM pg_roles")
-    unpushed = eve.kitchen("merge", "paid", "--yes", expect=4)
-    assert "git push origin paid" in unpushed.stderr
-    eve.git("push", "-q", "origin", "paid")
     asked = eve.kitchen("merge", "paid", "--yes", "--no-wait")
     assert "eve does not publish in dev: its runner is asked" in asked.stderr
     assert "no runner has been seen in dev ever" in asked.stderr
