@@ -149,6 +149,7 @@ class Evidence:
     longest: int = 0
     average: float = 0.0
     shapes: Mapping[str, float] = field(default_factory=dict)  # email, phone, card … -> share of filled values
+    years: int = 0  # between the early and the late ones of its dates
 
     def share(self, shape: str) -> float:
         """Return the share of values of a shape."""

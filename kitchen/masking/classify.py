@@ -14,6 +14,13 @@ from kitchen.masking.domains import components
 
 _MOSTLY = 0.5
 _SOMETIMES = 0.02  # one e-mail address among fifty notes makes the notes personal
+_SOME = 2
+_TELLING = frozenset(
+    {MaskKind.FIRST_NAME, MaskKind.LAST_NAME, MaskKind.FULL_NAME, MaskKind.EMAIL, MaskKind.PHONE, MaskKind.DATE,
+     MaskKind.NATIONAL_ID, MaskKind.IBAN, MaskKind.CARD}
+)  # fmt: skip
+_NAMES = 0.2  # nobody knows all names
+_GENERATION = 20  # years that dates of birth lie apart, and dates of what happened seldom
 _CODES = 50  # a code list has at most so many values
 
 
@@ -29,6 +36,7 @@ def propose(catalogue: Catalogue, policy: Policy, evidences: Evidences) -> Mappi
             if domain is not None and decided is not None:
                 shared.setdefault(domain, replace(decided.decision, subject=None, proposed=True))
     for table in sorted(catalogue.tables, key=lambda t: _refers_only(catalogue, t)):
+        kinds = recognised(table, evidences)
         for column in table.columns:
             if policy.decided(table.name, column.name) is not None:
                 continue
@@ -37,7 +45,7 @@ def propose(catalogue: Catalogue, policy: Policy, evidences: Evidences) -> Mappi
                 decision = shared[domain]
             else:
                 evidence = evidences.get((table.name, column.name), NO_EVIDENCE)
-                proposal = _proposal(catalogue, table, column, evidence)
+                proposal = _proposal(catalogue, table, column, evidence, kinds.get(column.name))
                 if proposal is None:
                     continue
                 decision = replace(proposal, proposed=True)
@@ -57,44 +65,64 @@ def _refers_only(catalogue: Catalogue, table: SourceTable) -> bool:
     return not any(key.to == table.name for key in catalogue.foreign_keys)
 
 
-def _proposal(catalogue: Catalogue, table: SourceTable, column: SourceColumn, evidence: Evidence) -> Decision | None:
+def _proposal(
+    catalogue: Catalogue, table: SourceTable, column: SourceColumn, evidence: Evidence, kind: MaskKind | None
+) -> Decision | None:
     """Return the first proposal that the column can take."""
-    for decision in _wishes(catalogue, table, column, evidence):
+    for decision in _wishes(catalogue, table, column, evidence, kind):
         if fits.complaint(catalogue, table, column, decision, evidence) is None:
             return decision
     return None  # it stays undecided, and so stops the refresh with its name
 
 
-def _wishes(catalogue: Catalogue, table: SourceTable, column: SourceColumn, evidence: Evidence) -> tuple[Decision, ...]:
+def _wishes(
+    catalogue: Catalogue, table: SourceTable, column: SourceColumn, evidence: Evidence, kind: MaskKind | None
+) -> tuple[Decision, ...]:
     if column.generated or column.base == "tsvector":
         return Decision(MaskKind.RECOMPUTE), *_last_resorts(column)
     keyed = catalogue.refers(table.name, column.name) or catalogue.referred(table.name, column.name)
-    kind = None if column.category in "BE" and not column.is_array else _personal(table, column, evidence)
-    if kind is not None:
-        return *_of_kind(kind, table, column), *_last_resorts(column)
+    if kind is not None and not (keyed and column.category == "N" and kind is MaskKind.BLANK):
+        return *_of_kind(kind, table, column, evidence), *_last_resorts(column)
     kept = _reason_to_keep(table, column, evidence, keyed)
     if kept is not None:
         return (Decision(MaskKind.KEEP, why=kept),)
     return _unknown(table, column)
 
 
-def _personal(table: SourceTable, column: SourceColumn, evidence: Evidence) -> MaskKind | None:
-    """Return what kind of personal data a column holds: by its values where they say so, else by its name."""
+def recognised(table: SourceTable, evidences: Evidences) -> Mapping[str, MaskKind]:
+    """Return what kinds of personal data a table's columns hold, those that hold some.
+
+    Values tell where they can, then names; where people are, what else is made of a few words is one's name.
+    """
+    evidence = {column.name: evidences.get((table.name, column.name), NO_EVIDENCE) for column in table.columns}
+    alone = {column.name: _recognised(table, column, evidence[column.name]) for column in table.columns}
+    found = {name: kind for name, kind in alone.items() if kind is not None}
+    if words.is_of_people(table.name.name) or sum(kind in _TELLING for kind in found.values()) >= _SOME:
+        for column in table.columns:
+            looks = evidence[column.name]
+            if column.is_text and column.name not in found and not words.is_country(column.name) and _is_named(looks):
+                found[column.name] = MaskKind.FULL_NAME if looks.share("person") > _MOSTLY else MaskKind.LAST_NAME
+    return found
+
+
+def _is_named(evidence: Evidence) -> bool:
+    return evidence.share("words") > 0.9 and evidence.distinct > 20 and evidence.share("code") < 0.99
+
+
+def _recognised(table: SourceTable, column: SourceColumn, evidence: Evidence) -> MaskKind | None:
+    if column.category in "BE" and not column.is_array:
+        return None
     by_name = words.kind_of(table.name.name, column.name)
     by_content = _by_content(evidence, by_name) if not column.is_array or column.category == "S" else None
+    if (by_type := _by_type(column)) is not None:
+        return by_type
     if column.category == "D":
-        born = evidence.share("birth") > 0.8 and evidence.distinct > 20 and not words.is_event(column.name)
+        born = _is_birth(evidence) and evidence.years >= _GENERATION and not words.is_event(column.name)
         return MaskKind.DATE if by_name is MaskKind.DATE or born else None
-    if column.base in ("json", "jsonb", "xml"):
-        return MaskKind.BLANK
     if column.category == "N":
-        if by_name is MaskKind.DATE:
-            return MaskKind.DATE  # a year of birth
-        return by_name if by_name in words.NUMERIC_KINDS else (by_content if by_content is MaskKind.CARD else None)
-    if column.base in ("inet", "cidr"):
-        return MaskKind.IP
-    if column.base in ("macaddr", "macaddr8"):
-        return MaskKind.MAC
+        return _of_number(column, by_name, by_content, evidence)
+    if column.base == "bytea":
+        return MaskKind.BLANK if by_name is MaskKind.BLANK or by_content is not None else None
     if column.category != "S":
         return by_name if by_name is MaskKind.BLANK else None
     if by_name is MaskKind.DATE:
@@ -102,8 +130,35 @@ def _personal(table: SourceTable, column: SourceColumn, evidence: Evidence) -> M
     return by_content or by_name
 
 
+def _by_type(column: SourceColumn) -> MaskKind | None:
+    """Return the kind of types that are personal by themselves: they tell an address, or hide anything."""
+    if column.base in ("json", "jsonb", "xml", "hstore", "point", "geometry", "geography"):
+        return MaskKind.BLANK
+    if column.base in ("inet", "cidr"):
+        return MaskKind.IP
+    return MaskKind.MAC if column.base in ("macaddr", "macaddr8") else None
+
+
+def _of_number(
+    column: SourceColumn, by_name: MaskKind | None, by_content: MaskKind | None, evidence: Evidence
+) -> MaskKind | None:
+    if by_name is MaskKind.DATE or by_name in words.NUMERIC_KINDS:
+        return by_name
+    if words.measure(column.name) is not None:
+        return None
+    if _is_birth(evidence) and evidence.years >= _GENERATION:
+        return MaskKind.DATE
+    return by_content if by_content in words.NUMERIC_KINDS else None
+
+
+def _is_birth(evidence: Evidence) -> bool:
+    return evidence.share("birth") > 0.8 and evidence.distinct > 20
+
+
 def _by_content(evidence: Evidence, by_name: MaskKind | None) -> MaskKind | None:
     found = evidence.share
+    if found("secret") > _MOSTLY:
+        return MaskKind.BLANK
     for shape, kind in (
         ("iban", MaskKind.IBAN), ("card", MaskKind.CARD), ("mac", MaskKind.MAC), ("ip", MaskKind.IP),
         ("national_id", MaskKind.NATIONAL_ID),
@@ -112,29 +167,43 @@ def _by_content(evidence: Evidence, by_name: MaskKind | None) -> MaskKind | None
             return kind
     if found("email") > _MOSTLY and found("sentence") < _MOSTLY:
         return MaskKind.EMAIL
-    if max(found(shape) for shape in ("email", "card", "iban", "national_id")) > _SOMETIMES:
+    if by_name is None and max(found("url"), found("phone")) > _MOSTLY:
+        return MaskKind.URL if found("url") > _MOSTLY else MaskKind.PHONE
+    # numbers meet a check digit by chance
+    telling = ("email_inside", "iban", *(() if found("digits") > _MOSTLY else ("card", "national_id")))
+    if max(found(shape) for shape in telling) > _SOMETIMES:
         return by_name if by_name in (MaskKind.BLANK, MaskKind.HASH) else MaskKind.TEXT
-    if by_name is not None:
-        return None
-    if found("url") > _MOSTLY:
-        return MaskKind.URL
-    if found("phone") > _MOSTLY and found("date") < _MOSTLY:
-        return MaskKind.PHONE
+    return None if by_name is not None else _by_words(evidence)
+
+
+def _by_words(evidence: Evidence) -> MaskKind | None:
+    """Return what values say that are no numbers with a check digit, and whose name says nothing."""
+    found = evidence.share
+    if found("place") > _MOSTLY or (found("degrees") > 0.75 and evidence.distinct > 20):
+        return MaskKind.BLANK
+    if _is_birth(evidence) and evidence.years >= _GENERATION:
+        return MaskKind.BLANK
     if found("street") > _MOSTLY:
         return MaskKind.STREET
-    if found("known_name") > 0.2:
+    if max(found("phone_inside"), found("keys")) > _SOMETIMES or found("sentence") > _MOSTLY:
+        return MaskKind.TEXT
+    if found("known_name") > _NAMES:
         return MaskKind.FULL_NAME if found("person") > _MOSTLY else MaskKind.LAST_NAME
-    return MaskKind.TEXT if found("sentence") > _MOSTLY else None
+    if found("illness") > 0.9:
+        return MaskKind.TEXT
+    return MaskKind.USER_NAME if found("handle") > _NAMES and evidence.distinct > 20 else None
 
 
-def _of_kind(kind: MaskKind, table: SourceTable, column: SourceColumn) -> tuple[Decision, ...]:
+def _of_kind(kind: MaskKind, table: SourceTable, column: SourceColumn, evidence: Evidence) -> tuple[Decision, ...]:
     subject = words.subject_of(table, column) if kind in words.OF_A_PERSON else None
     if kind is MaskKind.DATE and column.category == "N":
-        return (Decision(MaskKind.NUMBER, bucket=10),)
+        return (Decision(MaskKind.NUMBER, bucket=100_000 if evidence.longest == len("19840317") else 10),)
     if kind is MaskKind.DATE:
         return Decision(kind, subject=subject, to="shift", days=365), Decision(kind, to="year")
     if kind is MaskKind.NUMBER:
         return (Decision(kind, noise=0.2),)
+    if column.is_array:
+        return (Decision(MaskKind.EACH, of=Decision(kind)),)
     wishes = [Decision(kind, subject=subject)] if subject else []
     return *wishes, Decision(kind)
 
@@ -149,7 +218,8 @@ def _reason_to_keep(table: SourceTable, column: SourceColumn, evidence: Evidence
     if category == "E":
         return "one of a fixed list"
     if category == "D" and column.base in ("date", "timestamp", "timestamptz"):
-        return "when something happened"
+        old = _is_birth(evidence) and not words.is_event(name)
+        return None if old else "when something happened"
     whole = column.base in ("int2", "int4", "int8", "uuid")
     if whole and (keyed or column.name in table.primary_key or (table.is_unique(name) and words.is_key(name))):
         return "surrogate key"
@@ -184,6 +254,8 @@ def _unknown(table: SourceTable, column: SourceColumn) -> tuple[Decision, ...]:
         text = (Decision(MaskKind.PERMUTE),) if unique else (Decision(MaskKind.NUMBER, noise=0.2),)
     if column.base == "uuid" and not column.is_array:
         text = (Decision(MaskKind.HASH),)
+    if column.base in ("date", "timestamp", "timestamptz") and not column.is_array:
+        text = (Decision(MaskKind.DATE, to="shift", days=365), Decision(MaskKind.DATE, to="year"))
     return *text, *_last_resorts(column)
 
 

@@ -15,7 +15,15 @@ OF_A_PERSON = frozenset(
      MaskKind.ADDRESS, MaskKind.POSTCODE, MaskKind.CITY, MaskKind.REGION, MaskKind.USER_NAME, MaskKind.DATE}
 )  # fmt: skip
 NUMERIC_KINDS = frozenset(
-    {MaskKind.CARD, MaskKind.PHONE, MaskKind.NATIONAL_ID, MaskKind.POSTCODE, MaskKind.NUMBER, MaskKind.HASH}
+    {
+        MaskKind.CARD,
+        MaskKind.PHONE,
+        MaskKind.NATIONAL_ID,
+        MaskKind.POSTCODE,
+        MaskKind.NUMBER,
+        MaskKind.HASH,
+        MaskKind.BLANK,
+    }
 )
 
 _AFTER = "(?:_[0-9]+)?(?:_(?:enc|old|new|hash|hashed|raw|home|work|private|primary|secondary))?"
@@ -26,7 +34,7 @@ def normal(name: str) -> str:
     """Return a name as words in small letters between underscores."""
     spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
     spaced = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", spaced)
-    return re.sub(r"[^a-z0-9äöüßéèñ]+", "_", spaced.lower()).strip("_")
+    return re.sub(r"[^a-z0-9\u00df-\u024f]+", "_", spaced.lower()).strip("_")
 
 
 @cache
@@ -50,7 +58,7 @@ def kind_of(table: str, column: str) -> MaskKind | None:
     for what, pattern in _lines():
         if what[0] != "@" and pattern.fullmatch(name):
             return MaskKind(what)
-    if name in ("name", "names", "bezeichnung") or name == f"{normal(table).rstrip('s')}_name":
+    if _is("@name", name) or name == f"{normal(table).rstrip('s')}_name":
         if _is("@people", table):
             return MaskKind.FULL_NAME
         if _is("@firms", table):
@@ -64,6 +72,11 @@ def subject_of(table: SourceTable, column: SourceColumn) -> str | None:
         return None
     key = table.column(table.primary_key[0])
     return key.name if key is not None and key.not_null and not key.generated else None
+
+
+def is_of_people(table: str) -> bool:
+    """Say whether a name is one of a table of people."""
+    return _is("@people", table)
 
 
 def is_key(column: str) -> bool:

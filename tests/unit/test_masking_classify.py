@@ -129,9 +129,12 @@ def test_values_tell_what_a_name_hides(shapes: dict[str, float], mask: MaskKind)
 
 
 def test_a_birth_date_is_seen_by_its_values_and_an_event_by_its_name() -> None:
-    old = Evidence(2000, 2000, 1500, 10, 10.0, {"birth": 0.95})
+    old = Evidence(2000, 2000, 1500, 10, 10.0, {"birth": 0.95}, years=40)
     assert _one(_column("d1:timestamp"), old).mask is MaskKind.DATE
     assert _one(_column("created_at:timestamp"), old).mask is MaskKind.KEEP
+    cohort = Evidence(2000, 2000, 300, 10, 10.0, {"birth": 0.95}, years=2)  # of one year at school, or of old sales
+    assert _one(_column("d1:timestamp"), cohort).mask is MaskKind.DATE
+    assert _one(_column("d1:timestamp"), Evidence(2000, 2000, 300, 10, 10.0, {}, years=2)).mask is MaskKind.KEEP
 
 
 @pytest.mark.parametrize(

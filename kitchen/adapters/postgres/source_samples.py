@@ -2,47 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 
 from kitchen.adapters.postgres.connection import PgSession
+from kitchen.adapters.postgres.source_shapes import YEAR, shapes
 from kitchen.adapters.postgres.structure_text import literal, qualified, quote
-from kitchen.domain.catalogue import Evidence, Evidences, SourceColumn, SourceTable
+from kitchen.domain.catalogue import ColumnName, Evidence, Evidences, SourceColumn, SourceTable
 
 SAMPLE_ROWS = 2000
+_FEWEST_ROWS = 200
+_CELLS = 60_000  # values that are looked at in one table
 _LONGEST = 500  # characters of a value that are looked at
 _SMALL = 20_000  # rows up to which a sample is simply the first rows
-
-# Spaces and punctuation at both ends are taken off first; `v` is the value.
-_TEXT_SHAPES = {
-    "email": r"v ~* '[[:alnum:]._%+-]+@[[:alnum:]-]+(\.[[:alnum:]-]+)*\.[[:alpha:]]{2,}'",
-    "phone": r"v ~ '^(tel[.:]? ?)?[+(]?[0-9][0-9 ()./-]{5,20}[0-9]( ?(x|ext\.?) ?[0-9]+)?$'"
-    r" AND length(regexp_replace(v, '[^0-9]', '', 'g')) BETWEEN 7 AND 15 AND v !~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}'"
-    r" AND v !~ '^[0-9]+(\.[0-9]+)?$'",
-    "digits": r"v ~ '^[0-9]+$'",
-    "card": r"regexp_replace(v, '[ -]', '', 'g') ~ '^[3-6][0-9]{12,18}$' AND (SELECT sum(CASE WHEN o % 2 = 1 THEN d"
-    r" ELSE d * 2 - CASE WHEN d > 4 THEN 9 ELSE 0 END END) % 10 = 0 FROM (SELECT c::int AS d, row_number() OVER"
-    r" (ORDER BY p DESC) AS o FROM unnest(string_to_array(regexp_replace(v, '[^0-9]', '', 'g'), NULL))"
-    r" WITH ORDINALITY x(c, p)) y)",
-    "iban": r"regexp_replace(upper(v), ' ', '', 'g') ~ '^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$'",
-    "national_id": r"v ~ '^[0-9]{3}-[0-9]{2}-[0-9]{4}$' OR v ~* '^[a-ceghj-pr-tw-z]{2} ?([0-9]{2} ?){3}[a-d]$'",
-    "ip": r"v ~ '^([0-9]{1,3}\.){3}[0-9]{1,3}(/[0-9]+)?$' OR v ~* '^[0-9a-f]{0,4}(:[0-9a-f]{0,4}){2,7}(/[0-9]+)?$'",
-    "mac": r"v ~* '^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$'",
-    "url": r"v ~* '^(https?|ftp)://' OR v ~* '^www\.'",
-    "street": r"v ~* '^[0-9]{1,5}[a-z]?,? +[[:alpha:]]' "
-    r" OR v ~* '(stra(ss|ß)e|str\.|weg|gasse|platz|allee|street|road|lane|avenue|rue|via|calle) *[0-9]'"
-    r" OR v ~* '^(rue|via|calle|avenida|p\.? ?o\.? box) '",
-    "person": r"v ~ '^[[:alpha:]''\u2019.-]+,?( [[:alpha:]''\u2019.-]+){1,3}$'",
-    "known_name": "lower(split_part(translate(v, ',', ' '), ' ', 1)) IN (SELECT n FROM known)"
-    " OR lower(reverse(split_part(reverse(v), ' ', 1))) IN (SELECT n FROM known)",
-    "date": r"v ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}' OR v ~ '^[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{4}$'",
-    "uuid": r"v ~* '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$'",
-    "hex": r"v ~* '^[0-9a-f]{24,}$' OR v ~ '^\$2[aby]\$'",
-    "sentence": r"v ~ '([^[:space:]]+[[:space:]]+){3}'",
-    "code": r"v ~ '^[[:alnum:]_/+-]{1,24}$'",
-}
-_DATE_SHAPES = {"birth": "v::date BETWEEN current_date - 40000 AND current_date - 5000"}
+_OTHERS = frozenset(["json", "jsonb", "xml", "hstore", "citext", "bytea", "int8", "int4", "numeric", "float8"])
 
 
 @cache
@@ -52,63 +27,83 @@ def known_names() -> tuple[str, ...]:
     return tuple(text.split())
 
 
+@cache
+def _names(everywhere: bool) -> str:
+    """Return known names as rows of SQL; such as not every locale brings to small letters as they are written, too."""
+    written = [name if name.isascii() else f"{name} {name.capitalize()}" for name in known_names()]
+    names = dict.fromkeys(" ".join(written).split())
+    return ", ".join(f"({literal(name)})" for name in names if everywhere or name.isascii())
+
+
 def sample(session: PgSession, tables: Sequence[SourceTable]) -> Evidences:
-    """Return the evidence of every column that can be looked at."""
-    found: dict[tuple[object, str], Evidence] = {}
+    """Return the evidence of every column that can be looked at: by one query for a table, of bounded size."""
+    everywhere = session.query("SHOW server_encoding")[0][0] == "UTF8"
+    found: dict[ColumnName, Evidence] = {}
     for table in tables:
-        looked = [column for column in table.columns if _shapes(column) is not None]
+        looked = [column for column in table.columns if _is_looked_at(column)]
         if not looked:
             continue
-        row = session.query(_query(table, looked))[0]
-        for position, column in enumerate(looked):
-            found[table.name, column.name] = _evidence(row[0], row[1 + position])
-    return found  # type: ignore[return-value]
+        counted: dict[int, dict[str, int]] = defaultdict(dict)
+        for number, what, count in session.query(_query(table, looked, everywhere)):
+            counted[number][what] = int(count)
+        for number, column in enumerate(looked):
+            found[table.name, column.name] = _evidence(counted[-1]["rows"], counted[number])
+    return found
 
 
-def _shapes(column: SourceColumn) -> dict[str, str] | None:
-    """Return the shapes that a column may show; None where its type says everything."""
-    if column.category == "D" and not column.is_array and column.base in ("date", "timestamp", "timestamptz"):
-        return _DATE_SHAPES
-    if column.category == "S" or column.base in ("json", "jsonb", "xml", "citext", "int8", "int4", "numeric"):
-        return _TEXT_SHAPES
-    return None
+def _is_looked_at(column: SourceColumn) -> bool:
+    """Say whether a column's values may show more than its type."""
+    if column.category == "D":
+        return not column.is_array and column.base in ("date", "timestamp", "timestamptz")
+    return column.category == "S" or column.base in _OTHERS
 
 
-def _query(table: SourceTable, columns: Sequence[SourceColumn]) -> str:
-    parts = [_column_query(f"c{number}", _shapes(column) or {}) for number, column in enumerate(columns)]
-    chosen = ", ".join(f"{_looked_at(column)} AS c{number}" for number, column in enumerate(columns))
+def _query(table: SourceTable, columns: Sequence[SourceColumn], everywhere: bool) -> str:
+    """Return the query that counts shapes over a sample, as rows: number of the column, shape, values.
+
+    Every shape is counted in a pass of its own, because a server keeps few regular expressions ready.
+    """
+    rows = max(_FEWEST_ROWS, min(SAMPLE_ROWS, _CELLS // len(columns)))
     source = qualified(table.physical)
     if table.rows > _SMALL:
-        source += f" TABLESAMPLE SYSTEM ({min(100.0, max(300.0 * SAMPLE_ROWS / table.rows, 0.01)):.4f})"
-    names = ", ".join(f"({literal(name)})" for name in known_names())
+        source += f" TABLESAMPLE SYSTEM ({min(100.0, max(300.0 * rows / table.rows, 0.01)):.4f})"
+    chosen = ", ".join(f"{_looked_at(column)} AS c{number}" for number, column in enumerate(columns))
+    cells = ", ".join(f"({number}, c{number})" for number in range(len(columns)))
+    counts = {f"'{shape}', sum(m)": f" WHERE {test}" for shape, test in shapes(everywhere).items()} | {
+        "'filled', sum(m)": "", "'distinct', count(*)": "", "'longest', max(length(v))": "",
+        "'average', avg(length(v))": "",
+        f"'years', percentile_disc(0.95) WITHIN GROUP (ORDER BY {YEAR}) - percentile_disc(0.05) WITHIN GROUP"
+        f" (ORDER BY {YEAR})": f" WHERE {shapes(everywhere)['date']}",
+    }  # fmt: skip
+    passes = " UNION ALL ".join(f"SELECT k, {count} FROM v{where} GROUP BY k" for count, where in counts.items())
     return (
-        f"WITH known(n) AS (VALUES {names}), s AS MATERIALIZED (SELECT {chosen} FROM {source} LIMIT {SAMPLE_ROWS})"
-        f" SELECT (SELECT count(*) FROM s), {', '.join(parts)}"
+        f"WITH known(n) AS MATERIALIZED (VALUES {_names(everywhere)}),"
+        f" s AS MATERIALIZED (SELECT {chosen} FROM {source} LIMIT {rows}),"
+        " v AS MATERIALIZED (SELECT k, btrim(c) AS v, count(*) AS m FROM s CROSS JOIN LATERAL"
+        f" (VALUES {cells}) x(k, c) WHERE btrim(c) <> '' GROUP BY 1, 2)"
+        f" SELECT k, shape, coalesce(n, 0)::bigint FROM (SELECT -1, 'rows', count(*) FROM s UNION ALL {passes})"
+        " q(k, shape, n)"
     )
 
 
 def _looked_at(column: SourceColumn) -> str:
+    """Return how a value is shown: of an array one element, of bytes their letters."""
     name = quote(column.name)
-    if column.category == "D" and not column.is_array:
+    if column.category == "D":
         return f"CASE WHEN isfinite({name}) THEN {name}::date::text END"
+    if column.is_array:
+        first = f"({name}::text[])[array_lower({name}::text[], 1)]"
+        return f"left(coalesce({first}, {name}::text), {_LONGEST})"
+    if column.base == "bytea":
+        return f"encode(substr({name}, 1, {_LONGEST}), 'escape')"
     return f"left({name}::text, {_LONGEST})"
 
 
-def _column_query(name: str, shapes: dict[str, str]) -> str:
-    counted = ", ".join(f"'{shape}', count(*) FILTER (WHERE {test})" for shape, test in shapes.items())
-    return (
-        f"(SELECT json_build_object('filled', count(*), 'distinct', count(DISTINCT v), 'longest', max(length(v)),"
-        f" 'average', avg(length(v)), 'shapes', json_build_object({counted}))"
-        f" FROM (SELECT btrim({name}) AS v FROM s OFFSET 0) x WHERE v <> '')"
-    )
-
-
-def _evidence(rows: int, counted: dict[str, object]) -> Evidence:
-    filled = int(str(counted["filled"]))
-    shapes = counted["shapes"]
-    assert isinstance(shapes, dict)  # noqa: S101 - what the query above builds
+def _evidence(rows: int, counted: Mapping[str, int]) -> Evidence:
+    filled = counted.get("filled", 0)
+    known = {"filled", "distinct", "longest", "average", "years"}
     return Evidence(
-        rows=rows, filled=filled, distinct=int(str(counted["distinct"])), longest=int(str(counted["longest"] or 0)),
-        average=float(str(counted["average"] or 0)),
-        shapes={shape: int(count) / filled for shape, count in shapes.items()} if filled else {},
+        rows=rows, filled=filled, distinct=counted.get("distinct", 0), longest=counted.get("longest", 0),
+        average=counted.get("average", 0), years=counted.get("years", 0),
+        shapes={shape: count / filled for shape, count in counted.items() if shape not in known},
     )  # fmt: skip

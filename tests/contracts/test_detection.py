@@ -1,0 +1,117 @@
+"""Detection over real columns with real values: what is found, what is said in vain, and that nothing missed leaks.
+
+The classifier was mended on the first set alone (recall 78 % before, 100 % after; false alarms 18 % and 3 %). The
+second set, other languages and other ways of writing, was written after that and met unseen: recall 72 %, false alarms
+15 %. Since then it has been mended on both: the figures below are no estimate for a stranger's data, and what is missed
+is masked all the same.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from kitchen.domain.masking import Decision, MaskKind, Policy
+from kitchen.masking.classify import propose, recognised
+from tests.contracts.labelled import FIRST, HARMLESS, MISLEADING, NAMED, SECOND, Labelled, columns_of, load
+from tests.contracts.pantries import Place, Production, fill, scanned
+from tests.support import Server, Warehouse
+
+COLUMNS = [*columns_of(FIRST), *columns_of(SECOND)]
+# Said of a type, not of a value: a mask may by chance give somebody else's, and a masked sex or age is no secret.
+_EXACT = frozenset({"text", "jsonb", "inet", "bytea", "date", "timestamp", "text[]", "char(24)", "point", "bigint"})
+
+
+@dataclass
+class Found:
+    """What a scan says of the set."""
+
+    recognised: frozenset[Labelled]
+    decisions: dict[Labelled, Decision]
+
+    def share(self, *groups: str) -> float:
+        """Return the share of the groups' columns that were called personal."""
+        own = [column for column in self.decisions if column.group in groups]
+        return sum(column in self.recognised for column in own) / len(own)
+
+    def missed(self) -> list[str]:
+        return [str(column) for column in self.decisions if column.personal and column not in self.recognised]
+
+    def in_vain(self) -> list[str]:
+        return [str(column) for column in self.recognised if not column.personal]
+
+
+@pytest.fixture
+def production(server: Server) -> Iterator[Production]:
+    """Return the labelled set as a production database."""
+    made = Production(server.make())
+    with made.session() as session:
+        load(session, COLUMNS, seed=7)
+    yield made
+    server.drop(made.warehouse)
+
+
+def _found(production: Production) -> Found:
+    with production.source.snapshot() as snapshot:
+        catalogue = snapshot.catalogue()
+        evidences = snapshot.evidence(catalogue)
+    proposals = {table.name: decisions for table, decisions in propose(catalogue, Policy(), evidences).items()}
+    kinds = {table.name.name: recognised(table, evidences) for table in catalogue.tables}
+    return Found(
+        frozenset(column for column in COLUMNS if column.name in kinds[column.table]),
+        {column: proposals[column.table][column.name] for column in COLUMNS},
+    )
+
+
+def test_the_set_is_what_the_figures_speak_of() -> None:
+    counted = Counter(column.group for column in COLUMNS)
+    assert len(COLUMNS) == len({(column.table, column.name) for column in COLUMNS}) >= 150
+    assert counted[HARMLESS] >= 50
+    assert counted[MISLEADING] >= 50
+
+
+def test_personal_columns_are_found_by_their_names_or_by_what_is_in_them(production: Production) -> None:
+    found = _found(production)
+    assert found.share(NAMED, MISLEADING) >= 0.95, found.missed()
+    assert found.share(MISLEADING) >= 0.93, found.missed()  # by content alone
+    assert found.share(NAMED) >= 0.97, found.missed()
+    assert found.share(HARMLESS) <= 0.15, found.in_vain()
+    kept = [str(c) for c, decision in found.decisions.items() if c.personal and decision.mask is MaskKind.KEEP]
+    assert kept == []
+
+
+def test_what_is_missed_is_masked_all_the_same(production: Production, warehouse18: Warehouse) -> None:
+    found = _found(production)
+    assert found.missed()  # else this says nothing
+    place = Place(warehouse18)
+    version = fill(place, production, scanned(production))
+    for column in COLUMNS:
+        if not column.personal:
+            continue
+        query = f'SELECT id, "{column.name}"::text FROM {{}}.{column.table} WHERE "{column.name}" IS NOT NULL'
+        theirs = dict(production.query(query.format("public")))
+        ours = dict(place.query(query.format(f"pantry_v{version}")))
+        same = [key for key, value in ours.items() if value and theirs[key] == value]
+        assert len(theirs) > 300
+        assert len(same) <= (0 if column.type in _EXACT else 20), column  # noise may round to nothing
+
+
+def test_a_scan_reads_little_of_a_large_table(production: Production) -> None:
+    production.execute(
+        "CREATE TABLE public.large AS SELECT n AS id, 'person' || n || '@large.example' AS c1, repeat('x', 200) AS c2"
+        " FROM generate_series(1, 300000) n",
+        "ANALYZE public.large",
+    )
+    before = production.query("SELECT pg_stat_get_tuples_returned('public.large'::regclass)")[0][0]
+    with production.source.snapshot() as snapshot:
+        catalogue = snapshot.catalogue()
+        evidences = snapshot.evidence(catalogue)
+    large = next(table for table in catalogue.tables if table.name.name == "large")
+    assert recognised(large, evidences)["c1"] is MaskKind.EMAIL
+    assert evidences[large.name, "c1"].rows <= 2000
+    production.execute("SELECT pg_stat_clear_snapshot()")
+    after = production.query("SELECT pg_stat_get_tuples_returned('public.large'::regclass)")[0][0]
+    assert int(str(after)) - int(str(before)) < 15_000
