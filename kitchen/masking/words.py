@@ -6,7 +6,7 @@ import re
 from functools import cache
 from importlib.resources import files
 
-from kitchen.domain.catalogue import SourceColumn, SourceTable
+from kitchen.domain.catalogue import SourceTable
 from kitchen.domain.masking import MaskKind
 
 # Kinds that belong to one person, so that the person's key may decide them together.
@@ -27,7 +27,13 @@ NUMERIC_KINDS = frozenset(
 )
 
 _AFTER = "(?:_[0-9]+)?(?:_(?:enc|old|new|hash|hashed|raw|home|work|private|primary|secondary))?"
-_MEASURES = (("@amount", "an amount"), ("@count", "a count"), ("@measure", "a measure"), ("@flag", "a flag or period"))
+_MEASURES = (
+    ("@amount", "an amount"),
+    ("@count", "a count"),
+    ("@measure", "a measure"),
+    ("@flag", "a flag"),
+    ("@period", "a period of time"),
+)
 
 
 def normal(name: str) -> str:
@@ -66,17 +72,20 @@ def kind_of(table: str, column: str) -> MaskKind | None:
     return None
 
 
-def subject_of(table: SourceTable, column: SourceColumn) -> str | None:
-    """Return the key of the person to whom the rows of a table belong, where it is one column."""
-    if len(table.primary_key) != 1 or table.primary_key[0] == column.name:
-        return None
-    key = table.column(table.primary_key[0])
-    return key.name if key is not None and key.not_null and not key.generated else None
+def key_of(table: SourceTable) -> tuple[str, ...]:
+    """Return the key of a table's rows where it is one column that may say whose they are."""
+    key = table.column(table.primary_key[0]) if len(table.primary_key) == 1 else None
+    return (key.name,) if key is not None and key.not_null and not key.generated else ()
 
 
 def is_of_people(table: str) -> bool:
     """Say whether a name is one of a table of people."""
     return _is("@people", table)
+
+
+def is_name(column: str) -> bool:
+    """Say whether a name is one of a name."""
+    return _is("@name", column)
 
 
 def is_key(column: str) -> bool:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import pytest
 
 from kitchen.domain.masking import Decision, MaskKind, Policy
-from kitchen.masking.classify import propose, recognised
+from kitchen.masking.classify import propose
+from kitchen.masking.recognise import recognised
 from tests.contracts.labelled import FIRST, HARMLESS, MISLEADING, NAMED, SECOND, Labelled, columns_of, load
 from tests.contracts.pantries import Place, Production, fill, scanned
 from tests.support import Server, Warehouse

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kitchen.domain.catalogue import Catalogue, Evidence, SourceColumn, SourceTable
+from kitchen.domain.catalogue import Catalogue, Evidence, ForeignKey, SourceColumn, SourceTable
 from kitchen.domain.layout import TableName
 from kitchen.domain.masking import Decision, MaskKind, Policy, TablePolicy
 from kitchen.masking import words
@@ -163,3 +163,41 @@ def test_every_proposal_passes_the_check_and_can_be_built() -> None:
         assert [str(finding) for finding in check(policy, catalogue, {}) if finding.stops] == []
         select = masked_select(policy, table, components(catalogue, policy))
         assert len(select.columns) == len(table.columns)
+
+
+def test_notes_stay_notes_though_many_hold_an_address() -> None:
+    mails = Evidence(2000, 2000, 1900, 60, 30.0, {"email": 0.9, "email_inside": 0.9})
+    assert _one(_column("note"), mails).mask is MaskKind.TEXT
+
+
+def test_what_an_order_says_of_its_customer_is_that_customers() -> None:
+    people, orders = TableName("public", "customers"), TableName("public", "orders")
+    customers = SourceTable(people, people, (_column("id:integer", key=True), _column("email")), primary_key=("id",))
+    table = SourceTable(
+        orders, orders, (_column("id:integer", key=True), _column("customer_id:integer", key=True), _column("email"),
+                         _column("agent_id:integer")),
+        primary_key=("id",),
+    )  # fmt: skip
+    key = ForeignKey(orders, ("customer_id",), people, ("id",))
+    proposals = propose(Catalogue((customers, table), (key,)), Policy(), {})
+    assert proposals[people]["email"].subject == "id"
+    assert proposals[orders]["email"].subject == "customer_id"
+    second = ForeignKey(orders, ("agent_id",), people, ("id",))  # whose of the two nobody knows
+    assert propose(Catalogue((customers, table), (key, second)), Policy(), {})[orders]["email"].subject == "id"
+
+
+def test_a_number_of_a_person_that_is_a_key_is_permuted() -> None:
+    number = _column("card_number:bigint", key=True)
+    table = SourceTable(T, T, (number,), primary_key=("card_number",), uniques=(("card_number",),))
+    assert propose(Catalogue((table,)), Policy(), {})[T]["card_number"].mask is MaskKind.PERMUTE
+
+
+@pytest.mark.parametrize("name", ["order_count", "num_items", "anzahl", "visits", "qty_on_hand", "cnt", "items_count"])
+def test_counts_are_kept_as_counts(name: str) -> None:
+    assert _one(_column(f"{name}:integer"), Evidence(2000, 2000, 300, 3, 2.0)).why == "a count"
+
+
+@pytest.mark.parametrize("name", ["phone_us", "num_secu", "x_ms"])
+def test_a_number_that_is_a_person_s_is_no_measure_whatever_its_name(name: str) -> None:
+    cards = Evidence(2000, 2000, 1900, 16, 16.0, {"card": 1.0, "digits": 1.0})
+    assert _one(_column(f"{name}:bigint"), cards).mask is MaskKind.CARD
