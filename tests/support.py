@@ -122,7 +122,6 @@ class Project:
             **{name: value for name, value in os.environ.items() if not name.startswith(("PG", "GIT_", "KITCHEN"))},
             "KITCHEN_HOME": str(home),
             "KITCHEN_KEY_HOME": str(home / "keys"),
-            "XDG_STATE_HOME": str(home / "log"),
             "GIT_CONFIG_GLOBAL": os.devnull,
             "PYTHONPATH": str(REPOSITORY),
             "KITCHEN_TRACE": "1",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -145,13 +144,19 @@ def _colour() -> bool | None:
 def _report_bug(bug: Exception) -> int:
     import traceback
 
+    from kitchen.operations.homes import state_home
+
     if os.environ.get("KITCHEN_TRACE"):
         traceback.print_exception(bug)
-    folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "kitchen"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    log = folder / "bugs.log"
-    with log.open("a") as kept:
-        # frames only: values, and so secrets, stay out
-        kept.write(f"{type(bug).__name__}\n" + "".join(traceback.format_tb(bug.__traceback__)) + "\n")
+    log = state_home() / "log" / "bugs.log"
+    # frames only: values, and so secrets, stay out
+    trace = f"{type(bug).__name__}\n" + "".join(traceback.format_tb(bug.__traceback__)) + "\n"
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as kept:
+            kept.write(trace)
+    except OSError as wrong:
+        click.echo(f"{trace}bug: {type(bug).__name__}: {log} cannot be written ({wrong.strerror})", err=True)
+        return BUG
     click.echo(f"bug: {type(bug).__name__}: the trace is in {log}", err=True)
     return BUG

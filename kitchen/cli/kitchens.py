@@ -61,7 +61,10 @@ def create_command(
     if data not in ("layer", "copy", "none"):
         kind, _, share = data.partition(":")
         if kind != "sample":
-            raise InvalidInput(f"--data {data[:20]!r} is none of layer, copy, sample:10% and none")
+            raise InvalidInput(
+                f"--data {data[:20]!r} is none of layer, copy, sample:10% and none",
+                hint="kitchen create NAME --data sample:10%",
+            )
         share_of(share)
     wish = Wish(name, parent, branch, isolated or data == "none", duration(ttl) if ttl else None, staff, ticket, data)
     app = current_app()

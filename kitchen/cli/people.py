@@ -55,6 +55,8 @@ def whoami_command(environment: str | None, *, as_json: bool) -> None:
         output.emit_json(described)
         return
     for key, value in described.items():
+        if value is None:  # in an embedded environment nobody has a login of one's own
+            continue
         output.emit(f"{key}: {', '.join(value) if isinstance(value, list) else value}")
 
 

@@ -63,7 +63,7 @@ def share_of(text: str) -> float:
     found = _SHARE.fullmatch(text.strip())
     share = float(found[1]) / 100 if found else 0.0
     if not 0 < share <= 1:
-        raise InvalidInput(f"{text[:20]!r} is no share: write it like 10% or 0.5%")
+        raise InvalidInput(f"{text[:20]!r} is no share of the rows", hint="10%, 0.5%: above 0 and up to 100%")
     return share
 
 

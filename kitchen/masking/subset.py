@@ -20,6 +20,8 @@ from kitchen.errors import InvalidInput
 from kitchen.masking.circles import circles
 from kitchen.masking.domains import declared
 
+_MEND = "mend data: {sample: …} below environments/; kitchen pantry check --list names the tables"
+
 
 class How(StrEnum):
     """What decides which rows of a table come along before anything refers to them."""
@@ -122,7 +124,9 @@ class _Planner:
             if policy.table(table.name).rows == "none":
                 self._rules[table.name] = Rule(table, How.NOTHING)
         for name in self._seeds.keys() & self._rules.keys():
-            raise InvalidInput(f"sample: {name} begins it, and masking.yaml says `rows: none` of that table")
+            raise InvalidInput(
+                f"sample: {name} begins it, and masking.yaml says `rows: none` of that table", hint=_MEND
+            )
         for name in (*small, *map(self._named, sample.whole)):
             if name not in self._rules and name not in self._seeds:
                 self._rules[name] = Rule(self._table(name), How.WHOLE, condition=policy.table(name).where)
@@ -205,9 +209,11 @@ class _Planner:
         if len(found) == 1:
             return found[0]
         if found:
-            raise InvalidInput(f"sample: several schemas have a table {name!r}: say which of {_listed(found)}")
+            raise InvalidInput(
+                f"sample: several schemas have a table {name!r}: say which of {_listed(found)}", hint=_MEND
+            )
         known = [text for t in self._catalogue.tables for text in (t.name.name, str(t.name))]
-        raise InvalidInput(f"sample: the source has no table {name!r}{_like(name, known)}")
+        raise InvalidInput(f"sample: the source has no table {name!r}{_like(name, known)}", hint=_MEND)
 
 
 def is_junction(table: SourceTable, edges: Iterable[Edge]) -> bool:

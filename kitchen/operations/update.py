@@ -69,7 +69,9 @@ def plan_update(
     Raises Conflict for uncommitted changes and, naming the paths, where the branches do not merge.
     """
     if kitchen.kind is not Kind.WORKING:
-        raise InvalidInput(f"{kitchen.name!r} is a {kitchen.kind} kitchen and has no parent to update from")
+        raise InvalidInput(
+            f"{kitchen.name!r} is a {kitchen.kind} kitchen and has no parent to update from", hint="kitchen list"
+        )
     if kitchen.state is not State.READY:
         raise Conflict(f"kitchen {kitchen.name!r} is {kitchen.state}", hint="kitchen recover")
     parent, branch = parent_of(services, kitchen), str(kitchen.branch)

@@ -154,7 +154,8 @@ def test_a_bug_is_70_and_its_report_holds_no_values(shop: Project) -> None:
     answer = failing(shop, "ValueError(secret)")
     assert answer.returncode == 70
     assert answer.stderr.startswith("bug: ValueError: the trace is in ")
-    log = shop.home / "log" / "kitchen" / "bugs.log"
+    log = shop.home / "log" / "bugs.log"
+    assert log.stat().st_mode & 0o777 == 0o600
     assert "in work" in log.read_text()
     assert CANARY not in answer.stderr + answer.stdout + log.read_text().replace(f"work('{CANARY}')", "")
 
