@@ -61,14 +61,9 @@ def commit_project(repository: Repository, message: str) -> None:
 
 def every_embedded_server() -> list[EmbeddedPostgres]:
     """Return the servers of all projects that keep theirs in this state home, also of projects that are gone."""
-    from kitchen.adapters.embedded.postgres import EmbeddedPostgres
-    from kitchen.adapters.secret_file import FileSecretStore
+    from kitchen.adapters.embedded.found import servers_below
 
-    found = []
-    for folder in sorted(state_home().glob("*/*/postgres")):
-        secrets = FileSecretStore(folder.parent / "secrets", key_home() / f"{folder.parents[1].name}.key")
-        found.append(EmbeddedPostgres(folder, folder.parent.name, secrets))
-    return found
+    return servers_below(state_home(), key_home())
 
 
 class Services:
