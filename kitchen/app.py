@@ -21,6 +21,7 @@ from kitchen.operations.homes import key_home, state_home
 if TYPE_CHECKING:
     from kitchen.adapters.embedded.postgres import EmbeddedPostgres
     from kitchen.adapters.postgres.sessions import PgSessions
+    from kitchen.operations.governing import Governed
     from kitchen.operations.people import Kept
     from kitchen.ports import (
         Bucket,
@@ -72,6 +73,7 @@ class Services:
     def __init__(self, app: App, environment: Environment) -> None:
         self.app = app
         self.environment = environment
+        self.governed: Governed | None = None  # by a commit (``operations.governing``), and not by this folder
 
     @property
     def state_dir(self) -> Path:
@@ -226,13 +228,9 @@ class Services:
     def source(self) -> Source:
         """Return where the environment's data comes from; raises InvalidInput where it receives none."""
         from kitchen.adapters.postgres.source import PgSource
+        from kitchen.operations.governing import data_of
 
-        data = self.environment.data
-        if data is None:
-            raise InvalidInput(
-                f"environment {self.environment.name!r} receives no data",
-                hint="set data: {from: production, masking: masking.yaml} in its file below environments/",
-            )
+        data = data_of(self.environment)
         parent = self.app.services(data.source)
         if not parent.layout.holds_production:
             raise InvalidInput(

@@ -73,6 +73,7 @@ def install(
     comes from KITCHEN_S3_ACCESS_KEY and KITCHEN_S3_SECRET_KEY (KITCHEN_S3_SESSION_TOKEN), and is not kept either.
     """
     from kitchen.cli import access
+    from kitchen.operations.governing import govern
     from kitchen.operations.install import install as carry_out
     from kitchen.operations.install import review
 
@@ -84,6 +85,7 @@ def install(
         (access.vault if vault else access.bucket)(services, dry_run=dry_run or printed, as_json=as_json)
         return
     administrator = _administrator(services.environment, user)
+    govern(services, app.repository, say=step, may_be_new=True, branch=services.environment.branch)
     if printed or dry_run:
         looks = administrator or _provisioner(services)
         if dry_run and looks is None:
@@ -269,14 +271,17 @@ def people(name: str | None, *, as_json: bool) -> None:
 @environment_command.command("align")
 @click.argument("name", metavar="ENV")
 def align(name: str) -> None:
-    """Give an environment's server what its file says now: quotas, and what people's roles may do."""
+    """Give an environment's server what its branch says now: quotas, and what people's roles may do."""
+    from kitchen.operations.governing import govern
+
     app = current_app()
     services = app.services(name)
     if services.embedded is not None:
         raise InvalidInput(f"environment {name!r} is embedded: its file is read at every command")
     services.control.install()
+    govern(services, app.repository, say=warn)
     services.people.open(services.environment, services.layout)
-    done(f"{name} is aligned")
+    done(f"{name} is aligned with {services.governed}")
 
 
 def _described(environment: Environment) -> dict[str, object]:

@@ -57,6 +57,7 @@ def create_command(
     from kitchen.domain.sample import share_of
     from kitchen.operations.create import create_steps, create_working
     from kitchen.operations.create_plan import Wish, plan_working
+    from kitchen.operations.governing import govern
 
     if data not in ("layer", "copy", "none"):
         kind, _, share = data.partition(":")
@@ -79,6 +80,7 @@ def create_command(
         person=services.person,
         environments=app.environments.environments,
         say=output.warn,
+        govern=lambda: govern(services, app.repository, say=output.warn, asks=False, may_be_new=True),
     )
     if dry_run:
         for step in create_steps(services, creation, repository=app.repository):

@@ -12,6 +12,7 @@ import click
 from kitchen.app import App, Services
 from kitchen.cli import output
 from kitchen.cli.options import changing_options, current_app, environment_option, json_option
+from kitchen.cli.pantry_policy import governing_policy, not_agreed, policy_of, shown
 from kitchen.cli.pantry_progress import Progress
 from kitchen.errors import InvalidInput, NotFound, Refused
 
@@ -59,9 +60,9 @@ def scan_command(write: bool, environment: str | None, as_json: bool) -> None:
     if count == 0:
         output.done("every column is decided")
     elif write:
-        output.done(f"{count} proposals added to {_shown(path)}: review them, then kitchen pantry check")
+        output.done(f"{count} proposals added to {shown(path)}: review them, then kitchen pantry check")
     else:
-        output.say(f"{count} columns are undecided; to add these lines to {_shown(path)}: kitchen pantry scan --write")
+        output.say(f"{count} columns are undecided; to add these lines to {shown(path)}: kitchen pantry scan --write")
 
 
 @pantry_command.command(name="check")
@@ -79,6 +80,7 @@ def check_command(list_all: bool, environment: str | None, as_json: bool) -> Non
     findings, decided = check_policy(services.source, policy, newest=newest, allow_proposed=embedded)
     stopping = tuple(finding for finding in findings if finding.stops)
     sample = _sample_rules(services, policy)
+    waiting = not_agreed(app, services, policy)
     if as_json:
         columns = [
             {"table": c.table, "column": c.column, "type": c.type, "decision": summary(c.decision), "by": c.by,
@@ -91,6 +93,7 @@ def check_command(list_all: bool, environment: str | None, as_json: bool) -> Non
                 "findings": findings,
                 "columns": columns if list_all else len(columns),
                 "sample": sample,
+                "not_agreed": waiting,
             }
         )
     elif list_all:
@@ -122,13 +125,12 @@ def check_command(list_all: bool, environment: str | None, as_json: bool) -> Non
 @json_option
 def refresh_command(environment: str | None, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Mask the source into a new version, check it for leaks, and publish it."""
+    from kitchen.operations.governing import data_of
     from kitchen.operations.pantry_refresh import Refresh, refresh, refresh_steps
 
     app, services = _place(environment)
-    path, policy = policy_of(app, services)
-    _say_which_counts(app, services, path)
-    data = services.environment.data
-    assert data is not None  # noqa: S101 - policy_of has asked
+    policy = governing_policy(app, services)
+    data = data_of(services.environment)
     parent = app.services(data.source)
     if dry_run:
         steps = refresh_steps(services, 0, wish=None, say=output.step)
@@ -141,7 +143,8 @@ def refresh_command(environment: str | None, dry_run: bool, yes: bool, as_json: 
         return
     progress = Progress()
     wish = Refresh(
-        services.source, data.source, parent.secrets, policy, data.sample, report=progress.report
+        services.source, data.source, parent.secrets, policy, data.sample, governed=services.governed,
+        report=progress.report,
     )  # fmt: skip
     version = refresh(services, wish, say=progress.say)
     manifest = next(found.manifest for found in services.control.pantries.all() if found.version == version)
@@ -321,43 +324,6 @@ def _document(decision: Decision) -> dict[str, object]:
 def _place(environment: str | None) -> tuple[App, Services]:
     app = current_app()
     return app, app.workbench(environment)
-
-
-def policy_of(app: App, services: Services, *, may_be_absent: bool = False) -> tuple[Path, Policy]:
-    """Return the masking policy of an environment and its file; raises InvalidInput or NotFound."""
-    from kitchen.domain.masking import Policy
-    from kitchen.files.masking import read_policy
-
-    data = services.environment.data
-    if data is None:
-        raise InvalidInput(
-            f"environment {services.environment.name!r} receives no data",
-            hint="set data: {from: production, masking: masking.yaml} in its file below environments/",
-        )
-    folder = (app.root / "environments").resolve()
-    path = (folder / data.masking).resolve()
-    if not path.is_relative_to(folder):
-        raise InvalidInput(f"the masking policy {data.masking!r} is not below environments/")
-    if may_be_absent and not path.exists():
-        return path, Policy(name=_shown(path))
-    return path, read_policy(path)
-
-
-def _say_which_counts(app: App, services: Services, path: Path) -> None:
-    """Warn where decisions were not agreed on in the environment's branch: those of this folder are about to count."""
-    if services.environment.is_embedded:  # it belongs to its one user
-        return
-    head = app.repository.head(services.environment.branch)
-    agreed = app.repository.read(head, f"environments/{path.name}") if head is not None else None
-    if agreed is not None and agreed != path.read_text(encoding="utf-8"):
-        output.warn(
-            f"{_shown(path)} of {app.root} is what counts, and branch {services.environment.branch} has another:"
-            " commit it there, so that others decide the same"
-        )
-
-
-def _shown(path: Path) -> str:
-    return f"{path.parent.name}/{path.name}"
 
 
 def _version(services: Services, number: int | None) -> PantryVersion:

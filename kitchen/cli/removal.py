@@ -40,7 +40,9 @@ def _delete(
     app: App, services: Services, found: Kitchen, *, force: bool, keep_branch: bool, dry_run: bool, yes: bool
 ) -> None:
     from kitchen.operations.delete import delete_kitchen, delete_steps, plan_deletion
+    from kitchen.operations.governing import govern
 
+    govern(services, app.repository, say=output.warn, asks=False, may_be_new=True)
     deletion = plan_deletion(
         services, app.repository, app.worktrees, found, force=force, keep_branch=keep_branch,
         recipes=services.environment.kitchens.on_delete, say=output.warn,

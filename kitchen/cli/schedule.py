@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from datetime import datetime
 
 import click
@@ -10,6 +11,7 @@ import click
 from kitchen.app import Services
 from kitchen.cli import output
 from kitchen.cli.options import current_app, environment_option, json_option
+from kitchen.errors import KitchenError
 
 
 @click.group("schedule")
@@ -72,10 +74,16 @@ def serve_command(once: bool, environment: str | None) -> int:
 
 
 def _places(environment: str | None) -> list[Services]:
+    from kitchen.operations.governing import govern
+
     app = current_app()  # anew each time: the files may have changed
     names = [environment] if environment is not None else list(app.environments.environments)
-    chosen = [app.environments.get(name) for name in names]
-    return [app.services(e.name) for e in chosen if e.data is not None and e.data.refresh is not None]
+    receiving = [app.services(name) for name in names if app.environments.get(name).data is not None]
+    for services in receiving:
+        with suppress(KitchenError):  # where it cannot be asked, that is said when its schedule is looked at
+            govern(services, app.repository, say=lambda _: None, may_be_new=True)
+    data = [(services, services.environment.data) for services in receiving]
+    return [services for services, said in data if said is not None and said.refresh is not None]
 
 
 def _minute(moment: datetime | None) -> str:

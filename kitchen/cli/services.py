@@ -131,7 +131,7 @@ def _undecided(app: App, services: Services) -> Callable[[], Sequence[str]] | No
         return None
 
     def look() -> Sequence[str]:
-        from kitchen.cli.pantry import policy_of
+        from kitchen.cli.pantry_policy import policy_of
         from kitchen.operations.pantry_check import decisions
 
         _, policy = policy_of(app, services)

@@ -108,18 +108,18 @@ def plan_working(
     person: str,
     environments: Mapping[str, Environment] = MappingProxyType({}),
     say: Say = lambda _: None,
+    govern: Callable[[], None] = lambda: None,
 ) -> Creation:
     """Decide what ``kitchen create`` makes; nothing is changed. No kitchen is called like one of the environments.
+
+    ``govern`` brings the environment's rules up to what its own branch says, once the remote was asked.
 
     A remote that does not answer is said; the branch then starts from what was last fetched, and is pushed later.
 
     Raises InvalidInput, Conflict, NotFound or Refused where it cannot be made as wished.
     """
-    rules = services.environment.kitchens
-    if not rules.working:
-        raise Refused(
-            f"environment {services.environment.name!r} takes no working kitchens", hint="kitchen create NAME -e dev"
-        )
+    if not services.environment.kitchens.working:
+        raise _takes_none(services.environment)
     name = _name(wish)
     if name in environments:
         raise Conflict(f"{name!r} is an environment's name", hint="choose another name, for example profit")
@@ -133,7 +133,11 @@ def plan_working(
         parent, isolated, mends = _parent(services, wish.parent), wish.isolated, None
     else:  # a hotfix: it begins at the branch of an environment above, and reads nothing of what waits below it
         parent, isolated, mends = replace(_parent(services, None), branch=mended.branch), True, mended.name
-    asked = fetch_if_there(repository, (wish.branch or name, parent.branch), say)
+    asked = fetch_if_there(repository, (wish.branch or name, parent.branch, services.environment.branch), say)
+    govern()
+    rules = services.environment.kitchens
+    if not rules.working:
+        raise _takes_none(services.environment)
     start = _branch(repository, wish, name, parent)
     now = datetime.now(UTC)
     ttl = wish.ttl if wish.ttl is not None else rules.ttl
@@ -148,6 +152,10 @@ def plan_working(
         kitchen, worktrees / name, start.here != start.commit, start.here, asked and start.there != start.commit,
         start.there, Quota(rules.max, rules.per_person), rules.on_create,
     )  # fmt: skip
+
+
+def _takes_none(environment: Environment) -> Refused:
+    return Refused(f"environment {environment.name!r} takes no working kitchens", hint="kitchen create NAME -e dev")
 
 
 def _name(wish: Wish) -> str:

@@ -25,6 +25,7 @@ from kitchen.masking.domains import components
 from kitchen.masking.keys import MaskingKey
 from kitchen.masking.select import MaskedSelect, masked_select
 from kitchen.operations import journalled
+from kitchen.operations.governing import Governed
 from kitchen.operations.pantry_check import Examined, examine, refuse
 from kitchen.operations.pantry_key import masking_key
 from kitchen.operations.pantry_verify import Checked, Subject, look_at_production, refuse_leaks, verify
@@ -84,6 +85,7 @@ class Refresh:
     secrets: SecretStore  # of the source environment
     policy: Policy
     sample: Sample | None = None
+    governed: Governed | None = None  # the commit that policy and sample are from; None: one person's folder
     report: Report = lambda _rows, _bytes, _expected: None
     workers: int = field(default_factory=lambda: min(4, os.cpu_count() or 1))
 
@@ -351,7 +353,12 @@ def _manifest(
         "snapshot": {"id": snapshot.id, "taken_at": snapshot.taken_at.isoformat()},
         "made_at": datetime.now(UTC).isoformat(),
         "kitchen": __version__,
-        "policy": {"file": wish.policy.name, "sha256": wish.policy.digest},
+        "policy": {
+            "file": wish.policy.name,
+            "sha256": wish.policy.digest,
+            "branch": wish.governed.branch if wish.governed is not None else None,
+            "commit": wish.governed.commit if wish.governed is not None else None,
+        },
         "key_id": key.id,
         "rows": {str(table): count for table, count in sorted(rows.items(), key=lambda item: str(item[0]))},
         "columns": {f"{table.name}.{column.name}": column.type for table in tables for column in table.columns},

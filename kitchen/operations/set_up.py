@@ -11,6 +11,7 @@ from typing import Protocol
 from kitchen.domain.environment import Chain, Environment
 from kitchen.errors import Conflict, NotFound, Unavailable
 from kitchen.operations.create import StandingServices, ensure_standing
+from kitchen.operations.governing import Governed, govern
 from kitchen.operations.services import EmbeddedServer
 from kitchen.operations.sharing import fetch_if_there, truth
 from kitchen.ports import People, RefUpdate, Repository
@@ -23,8 +24,9 @@ _OTHERS_WAIT = 30.0  # seconds
 class Services(StandingServices, Protocol):
     """What setting an environment up needs."""
 
-    @property
-    def environment(self) -> Environment: ...
+    environment: Environment
+    governed: Governed | None
+
     @property
     def embedded(self) -> EmbeddedServer | None: ...
     @property
@@ -62,7 +64,8 @@ def bring_up(services: Services, chain: Chain, repository: Repository, *, say: S
         services.embedded.start()
         _furnish(services, say=say)
     if services.embedded is None:
-        services.people.open(environment, services.layout)
+        govern(services, repository, say=say, may_be_new=True)
+        services.people.open(services.environment, services.layout)
     login = services.sessions.administrator()
     embedded = services.embedded
     host, port = embedded.tcp if embedded is not None else (login.host, login.port)

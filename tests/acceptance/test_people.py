@@ -184,7 +184,9 @@ def test_quotas_are_the_servers(team: Team) -> None:
     hal = team.admit("hal")
     team.project.kitchen("environment", "align", "dev")
     local = hal.root / "environments" / "dev.yaml"
-    local.write_text(local.read_text().replace("per_person: 1", "per_person: 50"))  # as a file it says nothing
+    local.write_text(local.read_text().replace("per_person: 1", "per_person: 50"))
+    hal.git("branch", "-f", "dev", hal.commit("fifty, says a clone that asks nobody"))
+    hal.environ["KITCHEN_REMOTE"] = ""
     hal.kitchen("create", "one")
     refused = hal.kitchen("create", "two", expect=8)
     assert "1 each" in refused.stderr

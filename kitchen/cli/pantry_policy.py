@@ -1,0 +1,64 @@
+"""Which masking decisions count for a pantry command: those of this folder, or those of the environment's branch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kitchen.app import App, Services
+from kitchen.cli import output
+from kitchen.errors import InvalidInput, NotFound
+
+if TYPE_CHECKING:
+    from kitchen.domain.masking import Policy
+
+
+def policy_of(app: App, services: Services, *, may_be_absent: bool = False) -> tuple[Path, Policy]:
+    """Return the masking policy of an environment and its file; raises InvalidInput or NotFound."""
+    from kitchen.domain.masking import Policy
+    from kitchen.files.masking import read_policy
+    from kitchen.operations.governing import data_of
+
+    data = data_of(services.environment)
+    folder = (app.root / "environments").resolve()
+    path = (folder / data.masking).resolve()
+    if not path.is_relative_to(folder):
+        raise InvalidInput(f"the masking policy {data.masking!r} is not below environments/")
+    if may_be_absent and not path.exists():
+        return path, Policy(name=shown(path))
+    return path, read_policy(path)
+
+
+def governing_policy(app: App, services: Services) -> Policy:
+    """Return the decisions that a refresh goes by: many share an environment, and those of its own branch count."""
+    from kitchen.operations.governing import agreed_policy, govern
+
+    govern(services, app.repository, say=output.warn)
+    if services.governed is None:
+        return policy_of(app, services)[1]
+    output.say(f"masking and data: settings are those of {services.governed}, not of this folder")
+    return agreed_policy(services.governed)
+
+
+def not_agreed(app: App, services: Services, policy: Policy) -> list[str]:
+    """Say and return which decisions of this folder a refresh would not use yet: many share the environment."""
+    from kitchen.operations import governing
+
+    if services.environment.is_embedded:
+        return []
+    try:
+        governed = governing.ruling(services, app.repository, say=output.warn)
+    except NotFound as missing:
+        output.warn(f"a refresh would be refused: {missing.message}")
+        return [policy.name]
+    found = governing.not_agreed(services.environment, policy, governed)
+    if found:
+        output.warn(
+            f"{' and '.join(found)} of this folder is not what a refresh would use: that is {governed}, which has"
+            f" another or none; commit it, and bring it into {governed.branch}"
+        )
+    return list(found)
+
+
+def shown(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
