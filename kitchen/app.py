@@ -228,15 +228,10 @@ class Services:
     def source(self) -> Source:
         """Return where the environment's data comes from; raises InvalidInput where it receives none."""
         from kitchen.adapters.postgres.source import PgSource
-        from kitchen.operations.governing import data_of
+        from kitchen.operations.governing import data_of, refuse_layered
 
-        data = data_of(self.environment)
-        parent = self.app.services(data.source)
-        if not parent.layout.holds_production:
-            raise InvalidInput(
-                f"data: from: {data.source}: only the top environment can be a source for now",
-                hint=f"set data: from: {self.app.environments.top().name}; parent: {self.environment.parent} may stay",
-            )
+        parent = self.app.services(data_of(self.environment).source)
+        refuse_layered(self.environment, parent.layout, self.app.environments.top())
         return PgSource(parent.sessions, parent.layout.logical)
 
     def _administrator(self) -> Credentials:

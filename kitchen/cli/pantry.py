@@ -12,7 +12,7 @@ import click
 from kitchen.app import App, Services
 from kitchen.cli import output
 from kitchen.cli.options import changing_options, current_app, environment_option, json_option
-from kitchen.cli.pantry_policy import governing_policy, not_agreed, policy_of, shown
+from kitchen.cli.pantry_policy import governing_policy, judging_policy, not_agreed, policy_of, shown
 from kitchen.cli.pantry_progress import Progress
 from kitchen.errors import InvalidInput, NotFound, Refused
 
@@ -196,8 +196,8 @@ def verify_command(
 
     _refuse_other_endings(report)
     app, services = _place(environment)
-    _, policy = policy_of(app, services)
     found = _version(services, version)
+    policy, differing = judging_policy(app, services, found)
     with services.source.snapshot() as snapshot:
         store = services.pantry_store
         catalogue, newer = snapshot.catalogue().within(store.catalogue(found.version))
@@ -206,7 +206,8 @@ def verify_command(
     passed = all(check.passed for check in checked)
     now = datetime.now(UTC).isoformat()
     said = document(
-        found.version, services.environment.name, found.manifest, [check.document() for check in checked], now
+        found.version, services.environment.name, found.manifest, [check.document() for check in checked], now,
+        differing=differing,
     )  # fmt: skip
     if as_json:
         output.emit_json(said)

@@ -11,6 +11,9 @@ from kitchen.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from kitchen.domain.masking import Policy
+    from kitchen.ports import PantryVersion
+
+_SHOWN = 10
 
 
 def policy_of(app: App, services: Services, *, may_be_absent: bool = False) -> tuple[Path, Policy]:
@@ -38,6 +41,34 @@ def governing_policy(app: App, services: Services) -> Policy:
         return policy_of(app, services)[1]
     output.say(f"masking and data: settings are those of {services.governed}, not of this folder")
     return agreed_policy(services.governed)
+
+
+def judging_policy(app: App, services: Services, version: PantryVersion) -> tuple[Policy, tuple[str, ...]]:
+    """Return the decisions that a version was made under, and in which ones those of today differ.
+
+    One that was made before they were kept is judged by those of today.
+    """
+    from kitchen.domain.masking_document import differences, recorded, to_document
+
+    made_under = recorded(version.manifest)
+    try:
+        today = governing_policy(app, services)
+    except NotFound as missing:
+        if made_under is None:
+            raise
+        output.say(f"{missing.message}: v{version.version} is judged by what it was made under")
+        return made_under, ()
+    if made_under is None:
+        output.say(f"v{version.version} does not say what was decided when it was made: it is judged by today's")
+        return today, ()
+    differing = differences(to_document(made_under), to_document(today))
+    if differing:
+        more = f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
+        output.warn(
+            f"v{version.version} is judged by what it was made under; today's {today.name} decides otherwise about"
+            f" {', '.join(differing[:_SHOWN])}{more}"
+        )
+    return made_under, differing
 
 
 def not_agreed(app: App, services: Services, policy: Policy) -> list[str]:

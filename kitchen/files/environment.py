@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from kitchen.domain.cron import fault_of
 from kitchen.domain.duration import parse_duration
 from kitchen.domain.environment import Chain, DataSource, Environment, Gates, KitchenRules, Service, Toolchain
 from kitchen.domain.names import LOGICAL_SCHEMA_BYTES, environment_name
@@ -21,7 +22,6 @@ from kitchen.files.sample import sample_of
 DEFAULT_SCHEMAS = ("public",)
 
 _MASKING_FILE = re.compile(r"masking(_[a-z0-9_]{1,40})?\.yaml")
-_CRON = re.compile(r"(@(hourly|daily|weekly|monthly))|([0-9A-Za-z*/,?#-]+)( [0-9A-Za-z*/,?#-]+){4}")
 _BRANCH = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]|/(?=[A-Za-z0-9_])){0,99}")
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]*")
 _OWN_SCHEMAS = re.compile(r"pg_.*|information_schema|kitchen_control|pantry.*")
@@ -139,8 +139,8 @@ def _check_data(file: EnvironmentFile, document: Document, above: Sequence[str])
     if not _MASKING_FILE.fullmatch(data.masking):
         raise document.error("name a file of this folder: masking.yaml or masking_….yaml", "data", "masking")
     cron, timezone = _refresh(data)
-    if cron is not None and not _CRON.fullmatch(cron):
-        raise document.error('a schedule has five fields, for example "0 3 * * *"', "data", "refresh")
+    if cron is not None and (fault := fault_of(cron)) is not None:
+        raise document.error(fault, "data", "refresh", *(["cron"] if isinstance(data.refresh, RefreshFile) else []))
     try:
         ZoneInfo(timezone)
     except (ValueError, OSError, LookupError):

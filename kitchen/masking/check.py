@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 
 from kitchen.domain.catalogue import (
     NO_EVIDENCE,
@@ -18,6 +19,7 @@ from kitchen.domain.catalogue import (
 from kitchen.domain.masking import Decision, MaskKind, Policy
 from kitchen.masking.domains import components, ends_of, missing_columns
 from kitchen.masking.fits import complaint
+from kitchen.masking.sql import qualified
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,28 @@ def _essence(decision: Decision) -> Decision:
 def _references(policy: Policy, catalogue: Catalogue) -> Iterator[Finding]:
     for reference in policy.references:
         where = policy.name
+        ends = dict(zip((reference.table, reference.to_table), ends_of(catalogue, reference), strict=True))
+        gone = [name for name, table in ends.items() if table is None]
         if missing := missing_columns(catalogue, reference):
             yield Finding("unfit", where, str(reference), f"the source has no column {', '.join(missing)}")
-        elif None in ends_of(catalogue, reference):
+        elif len(gone) == len(ends):
             yield Finding("note", where, str(reference), "the source has no tables for this reference")
+        elif gone:
+            near = get_close_matches(gone[0], [n for t in catalogue.tables for n in (t.name.name, str(t.name))], n=1)
+            like = f"; did you mean {near[0]!r}?" if near else ""
+            yield Finding("unfit", where, str(reference), f"references: the source has no table {gone[0]!r}{like}")
+
+
+def expressions(policy: Policy, catalogue: Catalogue) -> Iterator[tuple[Finding, str]]:
+    """Yield a query over no row for each expression of the policy, with what is found where the source refuses it."""
+    for table in catalogue.tables:
+        source = f"{'' if table.partitioned else 'ONLY '}{qualified(table.physical)} t"
+        own = policy.table(table.name)
+        if own.where is not None:
+            where = policy.where(policy.key(table.name) or "")
+            yield Finding("unfit", where, str(table.name), "where"), f"SELECT FROM {source} WHERE ({own.where}) LIMIT 0"
+        for column in table.columns:
+            decided = policy.decided(table.name, column.name)
+            if decided is not None and decided.decision.mask is MaskKind.SQL:
+                found = Finding("unfit", _where(policy, table, column), f"{table.name}.{column.name}", "sql")
+                yield found, f"SELECT ({decided.decision.sql}) FROM {source} LIMIT 0"

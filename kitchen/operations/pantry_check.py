@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kitchen.domain.catalogue import Catalogue, Evidences
 from kitchen.domain.masking import Decision, MaskKind, Policy
-from kitchen.errors import Refused
-from kitchen.masking.check import Finding, check
+from kitchen.errors import KitchenError, Refused, Unavailable
+from kitchen.masking.check import Finding, check, expressions
 from kitchen.masking.fits import counted
 from kitchen.ports import PantryVersion, Snapshot, Source
 
@@ -47,7 +47,20 @@ def examine(
     catalogue = snapshot.catalogue()
     evidences = snapshot.evidence(catalogue, [table.name for table in catalogue.tables if counted(policy, table)])
     findings = check(policy, catalogue, evidences, known_types=known_types(newest), allow_proposed=allow_proposed)
-    return Examined(catalogue, evidences, findings)
+    return Examined(catalogue, evidences, (*findings, *_refused(snapshot, policy, catalogue)))
+
+
+def _refused(snapshot: Snapshot, policy: Policy, catalogue: Catalogue) -> tuple[Finding, ...]:
+    """Return the expressions of the policy that the source does not understand, tried over no row."""
+    found = []
+    for finding, query in expressions(policy, catalogue):
+        try:
+            snapshot.query(query)
+        except Unavailable:
+            raise
+        except KitchenError as refused:
+            found.append(replace(finding, says=f"{finding.says}: {refused.message}"))
+    return tuple(found)
 
 
 def check_policy(

@@ -17,6 +17,7 @@ from kitchen.domain.journal import Operation
 from kitchen.domain.kitchen import Kitchen, State
 from kitchen.domain.layout import Layer, TableName
 from kitchen.domain.masking import Policy
+from kitchen.domain.masking_document import to_document
 from kitchen.domain.sample import Sample
 from kitchen.domain.secret import Secret
 from kitchen.errors import Conflict, KitchenError, Refused
@@ -358,6 +359,7 @@ def _manifest(
             "sha256": wish.policy.digest,
             "branch": wish.governed.branch if wish.governed is not None else None,
             "commit": wish.governed.commit if wish.governed is not None else None,
+            "decisions": to_document(wish.policy),
         },
         "key_id": key.id,
         "rows": {str(table): count for table, count in sorted(rows.items(), key=lambda item: str(item[0]))},

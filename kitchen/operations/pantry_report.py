@@ -24,8 +24,13 @@ def document(
     manifest: Mapping[str, object],
     checks: Sequence[Mapping[str, object]] | None = None,
     verified_at: str | None = None,
+    *,
+    differing: Sequence[str] = (),
 ) -> dict[str, object]:
-    """Return the report of a version: with the checks that its manifest keeps, or those of a later verification."""
+    """Return the report of a version: with the checks that its manifest keeps, or those of a later verification.
+
+    ``differing`` is what the policy of that later day decides otherwise than the one that the version was made under.
+    """
     kept = manifest.get("checks")
     found = list(checks) if checks is not None else [dict(check) for check in kept] if isinstance(kept, list) else []
     rows = manifest.get("rows")
@@ -37,7 +42,8 @@ def document(
         "source": manifest.get("source"),
         "server": manifest.get("server"),
         "moment": _inner(manifest, "snapshot", "taken_at"),
-        "policy": {"file": _inner(manifest, "policy", "file"), "sha256": _inner(manifest, "policy", "sha256")},
+        "policy": {name: _inner(manifest, "policy", name) for name in ("file", "sha256", "branch", "commit")},
+        "decided_otherwise_today": list(differing),
         "key_id": manifest.get("key_id"),
         "kitchen": manifest.get("kitchen"),
         "rows": dict(rows) if isinstance(rows, Mapping) else {},
@@ -108,11 +114,17 @@ def _title(report: Mapping[str, object]) -> str:
 
 def _facts(report: Mapping[str, object]) -> list[tuple[str, object]]:
     rows = [count for _, count in _pairs(report, "rows")]
+    commit, today = _inner(report, "policy", "commit"), _texts(report, "decided_otherwise_today")
     return [
         ("verified at", report.get("verified_at")),
         ("source", f"{report.get('source')} (PostgreSQL {report.get('server')})"),
         ("moment of the source", report.get("moment")),
-        ("policy", f"{_inner(report, 'policy', 'file')}, SHA-256 {_inner(report, 'policy', 'sha256')}"),
+        (
+            "policy",
+            f"{_inner(report, 'policy', 'file')}, SHA-256 {_inner(report, 'policy', 'sha256')}"
+            + (f", commit {commit} of branch {_inner(report, 'policy', 'branch')}" if commit else ""),
+        ),
+        *([("decided otherwise today", ", ".join(today))] if today else []),
         ("key id", report.get("key_id")),
         ("rows", f"{sum(int(str(count)) for count in rows):,} in {len(rows)} tables"),
         ("made by", f"kitchen {report.get('kitchen')}"),

@@ -13,7 +13,7 @@ from kitchen.domain.layout import TableName
 from kitchen.domain.masking import Policy
 from kitchen.domain.sample import Pulled, Sample, SampledTable
 from kitchen.domain.secret import Secret
-from kitchen.errors import KitchenError, NotPermitted, Refused, Unavailable
+from kitchen.errors import InvalidInput, KitchenError, NotPermitted, Refused, Unavailable
 from kitchen.masking import subset_sql
 from kitchen.masking.select import MaskedSelect
 from kitchen.masking.sql import literal, qualified
@@ -93,11 +93,26 @@ def chosen(moment: Moment, catalogue: Catalogue, policy: Policy, sample: Sample)
 
 
 def rules(moment: Moment, policy: Policy, sample: Sample) -> list[tuple[TableName, int, str]]:
-    """Return, for each table, about how many rows it has and which of them would come along; none is chosen."""
+    """Return, for each table, about how many rows it has and which of them would come along; none is chosen.
+
+    Raises InvalidInput where the source does not understand the sample.
+    """
     catalogue = moment.catalogue()
     plan, counts = planned(moment, catalogue, policy, sample)
+    for rule in plan.rules:
+        if rule.seed is not None and rule.seed.where is not None:
+            _try(moment, rule.table, rule.seed.where)
     found = [(plan.rule(table.name), table) for table in catalogue.tables]
     return [(table.name, counts.get(table.name, table.rows), in_words(rule, counts)) for rule, table in found]
+
+
+def _try(moment: Moment, table: SourceTable, condition: str) -> None:
+    try:
+        moment.query(f"SELECT FROM {subset_sql.source(table)} t WHERE ({condition}) LIMIT 0")
+    except Unavailable:
+        raise
+    except KitchenError as refused:
+        raise InvalidInput(f"sample: seeds: {table.name}: where: {refused.message}", hint=refused.hint) from None
 
 
 def choose(

@@ -88,3 +88,25 @@ def test_what_is_newer_than_a_version_is_told_by_verify(people: Project) -> None
     people.kitchen("pantry", "refresh")
     people.kitchen("enter", "production", "--", "psql", "-c", "ALTER TABLE person ADD COLUMN later text")
     assert "later" in people.kitchen("pantry", "verify").stderr, "what is newer than the version is told, and no error"
+
+
+def test_an_older_version_is_judged_by_what_it_was_made_under(people: Project) -> None:
+    people.kitchen("pantry", "scan", "--write")
+    people.kitchen("pantry", "refresh")
+    policy = people.root / "environments" / "masking.yaml"
+    text = policy.read_text()
+    keeps = text.replace(
+        "email: {mask: email, subject: id, proposed: true}", "email: {mask: keep, why: e-mail addresses}"
+    )
+    assert keeps != text
+    policy.write_text(keeps)
+    people.kitchen("pantry", "refresh")
+    policy.write_text(text)
+    newer = json.loads(people.kitchen("pantry", "verify", "--json").stdout)
+    assert newer["passed"] is True, "it was decided that the addresses are kept, when it was made"
+    assert newer["decided_otherwise_today"] == ["person.email"]
+    assert newer["masks"]["public.person.email"] == "keep"
+    told = people.kitchen("pantry", "verify", "1", "--report", "proof.txt")
+    assert "decides otherwise" not in told.stderr
+    policy.unlink()
+    assert json.loads(people.kitchen("pantry", "verify", "2", "--json").stdout)["passed"] is True

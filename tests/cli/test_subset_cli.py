@@ -74,7 +74,19 @@ def ask_for(project: Project, sample: str) -> None:
 def test_a_sampled_pantry_and_a_sampled_kitchen(people: Project) -> None:
     ask_for(people, "{share: 20%, seeds: {persn: 5%}}")
     assert "did you mean 'person'?" in people.kitchen("pantry", "check", expect=2).stderr
+    ask_for(people, "{seeds: {person: {where: emial LIKE 'p%'}}}")
+    assert "emial" in people.kitchen("pantry", "check", expect=2).stderr
     ask_for(people, "20%")
+    policy = people.root / "environments" / "masking.yaml"
+    for wrong in (
+        POLICY.replace("visit.person: person.id", "visit.person: persons.id"),
+        POLICY.replace("page: {mask: hash}", "page: {mask: sql, sql: upper(pge), why: a test}"),
+        POLICY.replace("  visit:\n", "  visit:\n    where: pages IS NOT NULL\n"),
+    ):
+        policy.write_text(wrong)
+        refused = people.kitchen("pantry", "check", expect=5).stderr
+        assert "did you mean 'person'?" in refused or "does not exist" in refused
+    policy.write_text(POLICY)
     checked = people.kitchen("pantry", "check")
     assert "rows of chosen public.person (person)" in checked.stdout
     would = people.kitchen("pantry", "refresh", "--dry-run", "--json")

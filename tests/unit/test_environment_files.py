@@ -92,6 +92,11 @@ def test_everything_that_may_be_said() -> None:
         (DEV + "data: {from: dev}\n", "dev.yaml:3: data.from: the pantry comes from above, 'production'"),
         (DEV + "data: {from: production, masking: ../m.yaml}\n", "dev.yaml:3: data.masking: name a file"),
         (DEV + "data: {from: production, refresh: daily}\n", "dev.yaml:3: data.refresh: a schedule has five fields"),
+        (DEV + "data: {from: production, refresh: '0 25 * * *'}\n", "dev.yaml:3: data.refresh: '25' is no hour"),
+        (
+            DEV + "data: {from: production, refresh: {cron: '61 * * * *'}}\n",
+            "dev.yaml:3: data.refresh.cron: '61' is no minute",
+        ),
         ("parent: prod\nbranch: dev\n", "dev.yaml:1: parent: there is no environment 'prod'; did you mean"),
         ("parent: dev\nbranch: dev\n", "dev.yaml:1: parent: the parents form a circle: dev -> dev"),
         ("branch: dev\n", "dev.yaml:1: parent: only the top of the chain has no parent, and 'production' has none"),

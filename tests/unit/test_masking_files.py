@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kitchen.domain.layout import TableName
 from kitchen.domain.masking import Decision, MaskKind, Policy, Reference
+from kitchen.domain.masking_document import differences, from_document, to_document
 from kitchen.errors import InvalidInput, Refused
 from kitchen.files.loader import Document
 from kitchen.files.masking import policy_of
@@ -154,3 +158,22 @@ def test_a_file_that_cannot_take_lines_is_left_alone() -> None:
 def test_an_empty_policy_takes_its_first_table(text: str) -> None:
     found = policy(with_proposals(text, {"t": {"c": Decision(MaskKind.BLANK)}}, shown=SHOWN))
     assert found.tables["t"].columns["c"].mask is MaskKind.BLANK
+
+
+def test_a_policy_comes_back_from_its_document_and_says_where_another_differs() -> None:
+    text = (
+        "tables:\n  customer:\n    where: active\n    id: {mask: keep, why: surrogate key}\n"
+        "    tags: {mask: each, of: {mask: hash, length: 8}}\n    about: {mask: json, paths: [a.b, c]}\n"
+        "    born: {mask: date, to: year, subject: id}\n    flag: {mask: const, value: false}\n"
+        "    paid: {mask: number, round: 10}\n    quasi_identifiers: [born, paid]\n  log: {rows: none}\n"
+        'patterns:\n  "*.*_email": {mask: email}\nreferences: {orders.no: customer.id}\n'
+        "canaries: [planted text]\naccepted: {ops: a team}\n"
+    )
+    found = policy(text)
+    kept = json.loads(json.dumps(to_document(found)))
+    again = from_document(kept, name=found.name, digest=found.digest)
+    assert replace(again, lines=found.lines) == found
+    assert to_document(again) == kept == to_document(policy(text.replace("[a.b, c]", "['a.b', 'c']")))
+    assert differences(kept, to_document(found)) == ()
+    other = policy(text.replace("length: 8", "length: 9").replace("where: active", "where: old").replace("ops", "op"))
+    assert differences(kept, to_document(other)) == ("customer.tags", "customer", "`accepted:`")
