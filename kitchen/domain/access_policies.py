@@ -9,6 +9,7 @@ from kitchen.domain.environment import Environment
 from kitchen.domain.secret import SecretReference
 
 _ALL = '["create", "read", "update", "delete", "list"]'
+_OWN = frozenset(("provisioner", "superuser", "people", "kitchens", "masking", "doctor"))
 _ENTITY = "{{identity.entity.name}}"  # the vault fills it in: a person's entity is named as the person is admitted
 
 
@@ -57,7 +58,7 @@ def _references(environment: Environment) -> set[str]:
         for value in (environment.connections, environment.alerts, environment.storage.settings)
         for reference in _named(value)
     }
-    return {path for path in found if path.partition("/")[0] not in {"provisioner", "people", "kitchens"}}
+    return {path for path in found if path.partition("/")[0] not in _OWN}
 
 
 def _named(value: object) -> Iterator[SecretReference]:

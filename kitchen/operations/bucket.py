@@ -121,7 +121,23 @@ def wanted_of(services: Services) -> tuple[BucketStatement, ...]:
 def tried(services: Services) -> KeyTrial:
     """Try what the environment's key can do, below its prefix and outside."""
     inside = _tried_inside(services)
-    return KeyTrial(inside, () if inside is not None else _tried_outside(services))
+    return KeyTrial(inside, () if inside is not None else tried_outside(services))
+
+
+def tried_outside(services: Services) -> tuple[str, ...]:
+    """Return what the environment's key can do outside of its prefix; nothing where the bucket is all its own."""
+    if not prefix_of(services.environment):
+        return ()
+    files, key = services.bucket(as_administrator=False).files(), f"kitchen-probe-{randomness.token_hex(8)}"
+
+    def write() -> None:
+        files.put(key, b"", create_only=True)
+        files.delete(key)
+
+    asked: dict[str, Callable[[], object]] = {
+        "read": lambda: files.get(key), "list": lambda: files.list(key), "write": write,
+    }  # fmt: skip
+    return tuple(what for what, ask in asked.items() if not _refused(ask))
 
 
 def check_external(environment: Environment) -> None:
@@ -175,22 +191,6 @@ def _tried_inside(services: Services) -> KitchenError | None:
     except KitchenError as error:
         return error
     return None
-
-
-def _tried_outside(services: Services) -> tuple[str, ...]:
-    """Return what the environment's key can do outside of its prefix; nothing where the bucket is all its own."""
-    if not prefix_of(services.environment):
-        return ()
-    files, key = services.bucket(as_administrator=False).files(), f"kitchen-probe-{randomness.token_hex(8)}"
-
-    def write() -> None:
-        files.put(key, b"", create_only=True)
-        files.delete(key)
-
-    asked: dict[str, Callable[[], object]] = {
-        "read": lambda: files.get(key), "list": lambda: files.list(key), "write": write,
-    }  # fmt: skip
-    return tuple(what for what, ask in asked.items() if not _refused(ask))
 
 
 def _refused(ask: Callable[[], object]) -> bool:

@@ -13,12 +13,13 @@ from typing import Protocol
 
 from kitchen.domain.environment import Environment
 from kitchen.domain.versions import satisfies
+from kitchen.operations.doctor_access import judge_bucket, judge_vault
 from kitchen.operations.doctor_rights import judge_rights
 from kitchen.operations.doctor_server import judge, read_facts
 from kitchen.operations.findings import Chart, Finding, Level
 from kitchen.operations.services import EmbeddedServer
 from kitchen.operations.sharing import truth
-from kitchen.ports import ContainerEngine, Control, ObjectStore, Repository, SecretStore, Sessions
+from kitchen.ports import Bucket, ContainerEngine, Control, ObjectStore, PolicyStore, Repository, SecretStore, Sessions
 
 _OLDEST_GIT = "2.38"  # the first that merges in memory (merge-tree --write-tree)
 _LITTLE_SPACE, _NO_SPACE = 2 * 1024**3, 200 * 1024**2
@@ -38,11 +39,16 @@ class Services(Protocol):
     @property
     def acts_for_all(self) -> bool: ...
     @property
+    def person(self) -> str: ...
+    @property
     def sessions(self) -> Sessions: ...
     @property
     def secrets(self) -> SecretStore: ...
     @property
+    def policies(self) -> PolicyStore | None: ...
+    @property
     def storage(self) -> ObjectStore: ...
+    def bucket(self, *, as_administrator: bool) -> Bucket: ...
     @property
     def containers(self) -> ContainerEngine | None: ...
     @property
@@ -81,9 +87,11 @@ def examine_environment(
     with chart.examining("server"):
         _examine_server(chart, services)
     with chart.examining("secrets"):
-        _examine_secrets(chart, services.secrets)
+        _examine_secrets(chart, services)
+        judge_vault(chart, services)
     with chart.examining("storage"):
         _examine_storage(chart, services.storage)
+        judge_bucket(chart, services)
     with chart.examining("containers"):
         _examine_containers(chart, services)
     with chart.examining("disk"):
@@ -151,8 +159,10 @@ def _examine_own_login(chart: Chart, services: Services) -> None:
     chart.ok("control", f"control schema in place, {len(services.control.kitchens.all())} kitchens recorded")
 
 
-def _examine_secrets(chart: Chart, secrets: SecretStore) -> None:
-    probe, text = f"doctor/{randomness.token_hex(8)}", randomness.token_hex(8)
+def _examine_secrets(chart: Chart, services: Services) -> None:
+    """Write, read and delete a secret: of a person's own where it is a person who looks, who may write no other."""
+    secrets, own = services.secrets, "" if services.acts_for_all else f"people/{services.person}/"
+    probe, text = f"{own}doctor/{randomness.token_hex(8)}", randomness.token_hex(8)
     secrets.write(probe, {"probe": text}, create_only=True)
     try:
         if secrets.read(probe) != {"probe": text}:

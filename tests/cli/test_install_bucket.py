@@ -103,3 +103,31 @@ def test_what_is_printed_for_review_is_what_is_written(project: Project, shop: S
     project.kitchen(*INSTALL)
     shop.bucket(as_administrator=True).put_policy(printed["bucket_policy"])
     assert project.kitchen(*INSTALL, "--dry-run").stdout == ""
+
+
+def _examined(project: Project, expect: int = 0) -> list[tuple[str, str, str | None]]:
+    told = json.loads(project.kitchen("doctor", "dev", "--json", expect=expect).stdout)["findings"]
+    return [(one["level"], one["says"], one["hint"]) for one in told if one["part"] == "bucket"]
+
+
+def test_the_doctor_compares_the_policy_and_tries_the_key(project: Project, shop: Shop, s3: SeaweedFS) -> None:
+    _declare(project, shop, principal=f"{ACCOUNT}/anywhere")
+    project.commit()
+    project.kitchen("up")
+    _give_keys(project, s3.anywhere)
+    shop.bucket(as_administrator=True).make()
+    install = "kitchen environment install dev --bucket"
+    open_key, lacking = _examined(project)
+    assert open_key == ("warn", "the environment's key may also read, list, write outside of its prefix", install)
+    assert (lacking[0], lacking[2]) == ("warn", install)
+    assert "NothingElse is missing: the environment's key has no files outside of its prefix" in lacking[1]
+
+    _administrator(project, s3.admin)
+    project.kitchen(*INSTALL)
+    assert _examined(project) == [("ok", "policy as it should be", None)]
+    policy = json.loads(shop.bucket(as_administrator=True).policy() or "")
+    kept = [one for one in policy["Statement"] if not one["Sid"].endswith("Files")]
+    shop.bucket(as_administrator=True).put_policy(json.dumps({**policy, "Statement": kept}))
+    ((level, says, hint),) = _examined(project)
+    assert (level, hint) == ("warn", install)
+    assert says.endswith("Files is missing: the environment's key reads and writes files")

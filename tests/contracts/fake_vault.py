@@ -1,4 +1,4 @@
-"""A stand-in for Vault at the HTTP wire: KV version 2, AppRole, userpass, policies by prefix, sealing.
+"""A stand-in for Vault at the HTTP wire: KV version 2, AppRole, userpass, entities, policies as written, sealing.
 
 Vault ships in no package that tests can install. The same contract suite runs against a real server where
 ``KITCHEN_VAULT_ADDR`` and ``KITCHEN_VAULT_TOKEN`` (and ``KITCHEN_VAULT_MOUNT``) name one. Behaviours are those of
@@ -8,13 +8,14 @@ https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2 and .../auth/appr
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from tests.contracts.vault_acl import KNOWN, Malformed, Rule, allows, filled, rules_of
 
 
 @dataclass
@@ -37,7 +38,10 @@ class FakeVault:
     roles: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)  # (role id, secret id) -> prefixes
     users: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     acl: dict[str, str] = field(default_factory=dict)  # policies as they were written
-    people: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)  # token -> entity, policies
+    people: dict[str, tuple[str | None, tuple[str, ...]]] = field(default_factory=dict)  # token -> entity, policies
+    entities: dict[str, str] = field(default_factory=dict)  # id -> name
+    aliases: dict[str, str] = field(default_factory=dict)  # name -> its entity's name
+    allowed: dict[str, list[str]] = field(default_factory=dict)  # role of tokens -> aliases
     asked: list[tuple[str, str, str | None]] = field(default_factory=list)  # method, path, token: as it came
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -69,54 +73,71 @@ class FakeVault:
     ) -> tuple[int, dict[str, Any] | None]:
         if self.sealed:
             return 503, {"errors": ["Vault is sealed"]}
-        if path.startswith("auth/"):
+        if path == "auth/approle/login" or path.startswith("auth/userpass/login/"):
             return self._log_in(path, body)
-        if token != self.root and token not in self.policies and token not in self.people:
-            return 403, {"errors": ["permission denied"]}
+        if not self._allows(token, method, path):
+            return 403, {"errors": ["1 error occurred:\n\t* permission denied\n\n"]}
         if path.startswith("sys/policies/acl/"):
-            if token != self.root and not (token in self.people and self._capable(str(token), method, path)):
-                return 403, {"errors": ["1 error occurred:\n\t* permission denied\n\n"]}
             return self._policy(method, path.rsplit("/", 1)[-1], body)
+        if path == "sys/auth":
+            return 200, {"data": {"token/": {"accessor": "auth_token_1", "type": "token"}}}
+        if path.startswith(("identity/entity", "auth/token/")):
+            return self._identity(method, path, body)
         for kind, serve in (("data", self._data), ("metadata", self._metadata)):
             if path.startswith(f"{self.mount}/{kind}/"):
-                name = path.removeprefix(f"{self.mount}/{kind}/")
-                known = token in self.people
-                if not (self._capable(str(token), method, path) if known else self._may(token, name)):
-                    return 403, {"errors": ["1 error occurred:\n\t* permission denied\n\n"]}
-                return serve(method, name, body)
+                return serve(method, path.removeprefix(f"{self.mount}/{kind}/"), body)
         return 404, {"errors": []}
+
+    def _allows(self, token: str | None, method: str, path: str) -> bool:
+        """Say what the token's policies say; writing what is not there yet is another right than changing it."""
+        if token == self.root:
+            return True
+        secret = path.removeprefix(f"{self.mount}/data/")
+        writes = "create" if path.startswith(f"{self.mount}/data/") and secret not in self.secrets else "update"
+        operation = {"GET": "read", "LIST": "list", "DELETE": "delete"}.get(method, writes)
+        return allows(self._rules(str(token)), operation, path)
+
+    def _rules(self, token: str) -> tuple[Rule, ...]:
+        if token in self.people:
+            entity, names = self.people[token]
+            known = {} if entity is None else {"identity.entity.name": entity}
+            return filled([rule for name in names for rule in rules_of(self.acl.get(name, ""))], known)
+        paths = [f"{self.mount}/{kind}/{p}*" for kind in ("data", "metadata") for p in self.policies.get(token, ())]
+        return tuple(Rule(path, KNOWN - {"deny"}) for path in paths)
+
+    def _identity(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any] | None]:
+        """Make entities, their aliases at the mount of tokens, and tokens of theirs by a role that allows the alias."""
+        if method == "DELETE":
+            return 204, None
+        if path == "identity/entity":
+            self.entities[made := secrets.token_hex(8)] = str(body["name"])
+            return 200, {"data": {"id": made, "name": body["name"]}}
+        if path == "identity/entity-alias":
+            self.aliases[str(body["name"])] = self.entities[str(body["canonical_id"])]
+            return 200, {"data": {"id": secrets.token_hex(8)}}
+        if path.startswith("auth/token/roles/"):
+            self.allowed[path.rsplit("/", 1)[-1]] = list(body.get("allowed_entity_aliases", []))
+            return 204, None
+        role, alias = path.rsplit("/", 1)[-1], body.get("entity_alias")
+        if alias is not None and alias not in self.allowed.get(role, []):
+            return 400, {"errors": ["invalid 'entity_alias' value"]}
+        self.people[made := secrets.token_hex(16)] = (self.aliases[alias] if alias else None, tuple(body["policies"]))
+        return 200, {"auth": {"client_token": made, "policies": body["policies"]}}
 
     def _policy(self, method: str, name: str, body: dict[str, Any]) -> tuple[int, dict[str, Any] | None]:
         if method in ("PUT", "POST"):
+            try:
+                rules_of(str(body["policy"]))
+            except Malformed as wrong:
+                return 400, {"errors": [str(wrong)]}
             self.acl[name] = str(body["policy"])
+            return 204, None
+        if method == "DELETE":
+            self.acl.pop(name, None)
             return 204, None
         if name not in self.acl:
             return 404, {"errors": []}
         return 200, {"data": {"name": name, "policy": self.acl[name]}}
-
-    def _may(self, token: str | None, name: str) -> bool:
-        return token == self.root or any(name.startswith(prefix) for prefix in self.policies[str(token)])
-
-    def new_person(self, entity: str, *policies: str) -> str:
-        """Return a token of an entity, to whom written policies apply."""
-        token = secrets.token_hex(16)
-        self.people[token] = (entity, policies)
-        return token
-
-    def _capable(self, token: str, method: str, path: str) -> bool:
-        """Say whether policies give a request: the rule of the longest path decides, the rest is refused."""
-        entity, names = self.people[token]
-        if method == "LIST":  # the server asks its policies about a folder
-            path = path.rstrip("/") + "/"
-        wanted = {"GET": "read", "LIST": "list", "DELETE": "delete"}.get(method, "update")
-        best: tuple[int, set[str]] = (-1, set())
-        for name in names:
-            for rule, capabilities in re.findall(r'path "([^"]+)" \{\s*capabilities = \[([^\]]*)\]', self.acl[name]):
-                filled = rule.replace("{{identity.entity.name}}", entity)
-                fits = path.startswith(filled[:-1]) if filled.endswith("*") else path == filled
-                if fits and len(filled) > best[0]:
-                    best = (len(filled), set(re.findall(r'"([a-z]+)"', capabilities)))
-        return wanted in best[1]
 
     def _log_in(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any] | None]:
         if path == "auth/approle/login":
