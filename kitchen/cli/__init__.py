@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from kitchen import __version__
-from kitchen.errors import BUG, INTERRUPTED, Incomplete, KitchenError
+from kitchen.errors import BUG, INTERRUPTED, Incomplete, InvalidInput, KitchenError
 
 # command -> (section, module below kitchen.cli, one line); `kitchen --help` prints this table without importing any
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -105,7 +105,7 @@ def main() -> NoReturn:
     except click.exceptions.Exit as leaving:
         sys.exit(leaving.exit_code)
     except click.ClickException as wrong:
-        wrong.show()
+        _show_usage(wrong)
         sys.exit(wrong.exit_code)
     except (click.Abort, KeyboardInterrupt) as stopped:
         notes = [*getattr(stopped, "__notes__", ()), *getattr(stopped.__cause__, "__notes__", ())]
@@ -126,7 +126,9 @@ def show(error: KitchenError) -> None:
     if "--json" in sys.argv:
         import json
 
-        click.echo(json.dumps({"error": error.message, "hint": error.hint, "exit_code": error.exit_code}), err=True)
+        told = {"error": error.message, "hint": error.hint, "exit_code": error.exit_code}
+        left = {"leftovers": error.leftovers} if isinstance(error, Incomplete) else {}
+        click.echo(json.dumps({**told, **left}), err=True)
         return
     click.echo(click.style("error: ", fg="red") + error.message, err=True, color=_colour())
     if isinstance(error, Incomplete):
@@ -134,6 +136,16 @@ def show(error: KitchenError) -> None:
             click.echo(f"  left: {leftover}", err=True)
     if error.hint:
         click.echo(f"  try: {error.hint}", err=True)
+
+
+def _show_usage(wrong: click.ClickException) -> None:
+    """Print what is wrong with the words of a command, in the form that errors have."""
+    if "--json" not in sys.argv:
+        wrong.show()
+        return
+    context = wrong.ctx if isinstance(wrong, click.UsageError) else None
+    hint = f"{context.command_path if context is not None else 'kitchen'} --help"
+    show(InvalidInput(wrong.format_message(), hint=hint))
 
 
 def _colour() -> bool | None:

@@ -11,7 +11,14 @@ import click
 
 from kitchen.cli import output
 from kitchen.cli.delivered import tell_delivered
-from kitchen.cli.options import changing_options, current_app, environment_option, json_option, kitchen_argument
+from kitchen.cli.options import (
+    changing_options,
+    current_app,
+    environment_names,
+    environment_option,
+    json_option,
+    kitchen_argument,
+)
 from kitchen.cli.release_output import described, tell_plan
 from kitchen.domain.release import Release, ReleaseKind, ReleasePlan, ReleaseState
 from kitchen.domain.words import counted
@@ -104,7 +111,7 @@ def _dry(app: App, services: Services, kind: ReleaseKind, target: str, plan: Rel
 
 
 @click.command("promote")
-@click.argument("environment", required=False, metavar="[ENV]")
+@click.argument("environment", required=False, metavar="[ENV]", shell_complete=environment_names)
 @click.option(
     "--from", "source", metavar="ENV|K", help="What to promote: one of several environments below, or a hotfix."
 )

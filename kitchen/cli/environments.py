@@ -10,7 +10,15 @@ from pathlib import Path
 import click
 
 from kitchen.app import Services
-from kitchen.cli.options import changing_options, current_app, dry_run_option, environment_option, json_option
+from kitchen.cli.options import (
+    changing_options,
+    current_app,
+    dry_run_option,
+    environment_names,
+    environment_option,
+    json_option,
+    never_asks,
+)
 from kitchen.cli.output import confirm, done, emit, emit_json, say, step, table, warn
 from kitchen.domain.connection import Credentials
 from kitchen.domain.environment import Environment
@@ -25,7 +33,7 @@ def environment_command() -> None:
 
 
 @environment_command.command("show")
-@click.argument("name", required=False, metavar="[ENV]")
+@click.argument("name", required=False, metavar="[ENV]", shell_complete=environment_names)
 @json_option
 def show(name: str | None, as_json: bool) -> None:
     """Show the chain of environments, or everything that the files say about one."""
@@ -54,10 +62,11 @@ def show(name: str | None, as_json: bool) -> None:
 
 
 @environment_command.command("install")
-@click.argument("name", metavar="ENV")
+@click.argument("name", metavar="ENV", shell_complete=environment_names)
 @click.option("--as", "user", metavar="USER", help="The server's administrator; its password is asked for.")
 @click.option("--print", "printed", is_flag=True, help="Print the SQL for an administrator to review, and run nothing.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done on the server, and leave it as it is.")
+@never_asks
 @click.option("--vault", is_flag=True, help="Only write the vault's policies, with this login of the vault's.")
 @click.option("--bucket", is_flag=True, help="Only make the bucket, write its policy and try the environment's key.")
 @click.option("--new-password", is_flag=True, help="Give the provisioner another password; older ones open nothing.")
@@ -247,7 +256,7 @@ def revoke(*, person: str, environment: str | None, dry_run: bool, yes: bool, as
 
 
 @environment_command.command("people")
-@click.argument("name", required=False, metavar="[ENV]")
+@click.argument("name", required=False, metavar="[ENV]", shell_complete=environment_names)
 @json_option
 def people(name: str | None, *, as_json: bool) -> None:
     """Who was let into an environment, by whom, as what."""
@@ -269,8 +278,9 @@ def people(name: str | None, *, as_json: bool) -> None:
 
 
 @environment_command.command("align")
-@click.argument("name", metavar="ENV")
-def align(name: str) -> None:
+@click.argument("name", metavar="ENV", shell_complete=environment_names)
+@dry_run_option
+def align(name: str, *, dry_run: bool) -> None:
     """Give an environment's server what its branch says now: quotas, and what people's roles may do."""
     from kitchen.operations.governing import govern
 
@@ -278,6 +288,9 @@ def align(name: str) -> None:
     services = app.services(name)
     if services.embedded is not None:
         raise InvalidInput(f"environment {name!r} is embedded: its file is read at every command")
+    if dry_run:
+        emit(f"give the server of {name} the quotas and roles that environments/{name}.yaml says")
+        return
     services.control.install()
     govern(services, app.repository, say=warn)
     services.people.open(services.environment, services.layout)

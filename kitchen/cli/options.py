@@ -42,6 +42,15 @@ def environment_names(ctx: click.Context, param: click.Parameter, incomplete: st
         return []
 
 
+def recipe_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the recipes that a shell may complete: those of the folder that one is in."""
+    from kitchen.files.recipe import list_recipes
+
+    here = Path.cwd()
+    root = next((folder for folder in (here, *here.parents) if (folder / "recipes").is_dir()), None)
+    return [name for name in list_recipes(root) if name.startswith(incomplete)] if root is not None else []
+
+
 def json_option(command: Command) -> Command:
     """Add ``--json``: one document with stable keys on stdout."""
     return click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")(command)
@@ -71,9 +80,18 @@ def kitchen_option(command: Command) -> Command:
 
 def changing_options(command: Command) -> Command:
     """Add ``--dry-run`` (prints the very list that would run) and ``--yes``."""
-    return dry_run_option(click.option("--yes", "-y", is_flag=True, help="Do not ask.")(command))
+    return _dry_run(click.option("--yes", "-y", is_flag=True, help="Do not ask.")(command))
 
 
 def dry_run_option(command: Command) -> Command:
-    """Add ``--dry-run`` alone, for commands that never ask."""
+    """Add ``--dry-run``, for commands that never ask; ``--yes`` is taken there, too, so that scripts need not know."""
+    return _dry_run(never_asks(command))
+
+
+def never_asks(command: Command) -> Command:
+    """Add a ``--yes`` that changes nothing."""
+    return click.option("--yes", "-y", is_flag=True, expose_value=False, help="Nothing is asked here.")(command)
+
+
+def _dry_run(command: Command) -> Command:
     return click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")(command)

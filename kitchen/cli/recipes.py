@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kitchen.cli import output
-from kitchen.cli.options import current_app, environment_option, json_option, kitchen_option
+from kitchen.cli.options import current_app, environment_option, json_option, kitchen_option, recipe_names
 from kitchen.errors import InvalidInput, NotFound, Unavailable
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def list_command(kitchen: str | None, environment: str | None, as_json: bool) ->
 
 
 @recipe_command.command("show")
-@click.argument("recipe", metavar="RECIPE")
+@click.argument("recipe", metavar="RECIPE", shell_complete=recipe_names)
 @click.option("--compiled", is_flag=True, help="Print the SQL as the kitchen runs it.")
 @click.option("--variation", metavar="V", help="A named set of parameters and nodes of the recipe.")
 @kitchen_option
@@ -96,7 +96,7 @@ def show_command(
 
 
 @recipe_command.command("check")
-@click.argument("recipes", metavar="[RECIPE]...", nargs=-1)
+@click.argument("recipes", metavar="[RECIPE]...", nargs=-1, shell_complete=recipe_names)
 @kitchen_option
 @environment_option
 @json_option
@@ -131,10 +131,11 @@ def check_command(recipes: tuple[str, ...], kitchen: str | None, environment: st
 
 
 @recipe_command.command("graph")
-@click.argument("recipe", metavar="RECIPE")
+@click.argument("recipe", metavar="RECIPE", shell_complete=recipe_names)
 @kitchen_option
 @environment_option
-def graph_command(recipe: str, kitchen: str | None, environment: str | None) -> None:
+@json_option
+def graph_command(recipe: str, kitchen: str | None, environment: str | None, *, as_json: bool) -> None:
     """Print the nodes of RECIPE as a Mermaid flow chart, each arrow with its reason."""
     from kitchen.files.recipe import read_recipe
     from kitchen.operations.run import plan_recipe
@@ -143,6 +144,9 @@ def graph_command(recipe: str, kitchen: str | None, environment: str | None) -> 
     with _root(app, kitchen, environment) as root:
         read = read_recipe(root, recipe)
     plan = plan_recipe(*_kitchen(app, kitchen, environment), read)
+    if as_json:
+        output.emit_json({"recipe": read.name, "nodes": {node.name: node.follows for node in plan.nodes}})
+        return
     output.emit("flowchart TD")
     for node in plan.nodes:
         output.emit(f"  {node.name}[{node.name}]")

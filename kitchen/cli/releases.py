@@ -9,7 +9,14 @@ import click
 
 from kitchen.cli import output
 from kitchen.cli.deliver import promotion, tell_nothing_new
-from kitchen.cli.options import changing_options, current_app, dry_run_option, environment_option, json_option
+from kitchen.cli.options import (
+    changing_options,
+    current_app,
+    dry_run_option,
+    environment_names,
+    environment_option,
+    json_option,
+)
 from kitchen.cli.release_output import HEADINGS, described, next_command, row, tell_plan
 from kitchen.domain.words import counted
 from kitchen.errors import InvalidInput, NotFound
@@ -26,7 +33,7 @@ def release_command() -> None:
 
 
 @release_command.command("plan")
-@click.argument("environment", required=False, metavar="[ENV]")
+@click.argument("environment", required=False, metavar="[ENV]", shell_complete=environment_names)
 @click.option(
     "--from", "source", metavar="ENV|K", help="What to promote: one of several environments below, or a hotfix."
 )

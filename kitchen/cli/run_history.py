@@ -81,11 +81,17 @@ def show_run(identity: str, environment: str | None, as_json: bool) -> None:
 @click.argument("identity", metavar="RUN")
 @click.argument("node", required=False)
 @environment_option
-def run_logs(identity: str, node: str | None, environment: str | None) -> None:
+@json_option
+def run_logs(identity: str, node: str | None, environment: str | None, *, as_json: bool) -> None:
     """Print what the programs of RUN (or of its NODE) printed."""
     run = find_run(current_app(), identity, environment)
     if node is not None and node not in {one.node for one in run.nodes}:
         raise NotFound(f"run {identity} has no node {node!r}", hint=f"kitchen runs show {identity}")
+    if as_json:
+        chosen = [one for one in run.nodes if node in (None, one.node)]
+        output.emit_json([{"node": one.node, "attempt": one.attempt, "state": one.state, "log": one.log}
+                          for one in chosen])  # fmt: skip
+        return
     for one in run.nodes:
         if node is None and one.log:
             output.say(f"--- {one.node}, attempt {one.attempt}: {one.state}")

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from kitchen.cli import output
-from kitchen.cli.options import current_app, environment_option, json_option, kitchen_option
+from kitchen.cli.junit import write_junit
+from kitchen.cli.options import (
+    current_app,
+    environment_option,
+    json_option,
+    kitchen_option,
+    never_asks,
+    recipe_names,
+)
 from kitchen.cli.run_history import SHORT, find_run, runs_command, show_tests, took
 from kitchen.domain.words import counted
 from kitchen.errors import InvalidInput
@@ -26,13 +35,14 @@ if TYPE_CHECKING:
 
 
 @click.command("run", short_help="run a recipe with its tests")
-@click.argument("recipe", metavar="RECIPE")
+@click.argument("recipe", metavar="RECIPE", shell_complete=recipe_names)
 @click.option("--variation", metavar="V", help="A named set of parameters and nodes of the recipe.")
 @click.option("--set", "settings", metavar="K=V", multiple=True, help="Set a parameter for this run.")
 @click.option("--node", "nodes", metavar="N", multiple=True, help="Run only this node (may be given again).")
 @click.option("--affected", is_flag=True, help="Run only what differs from the parent's branch, and what follows.")
 @click.option("--resume", metavar="RUN", help="Run what RUN left, with its parameters, and what changed since.")
 @click.option("--dry-run", is_flag=True, help="Print the nodes that would run, in order, and run none.")
+@never_asks
 @kitchen_option
 @environment_option
 @json_option
@@ -78,14 +88,15 @@ def run_command(
 
 
 @click.command("test", short_help="evaluate tests on what is there")
-@click.argument("recipe", metavar="[RECIPE]", required=False)
+@click.argument("recipe", metavar="[RECIPE]", required=False, shell_complete=recipe_names)
 @click.option("--variation", metavar="V", help="A named set of parameters and nodes of the recipe.")
 @click.option("--set", "settings", metavar="K=V", multiple=True, help="Set a parameter for these tests.")
 @kitchen_option
+@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="F", help="Write JUnit XML to F.")
 @environment_option
 @json_option
 def test_command(
-    recipe: str | None, *, variation: str | None, settings: tuple[str, ...], kitchen: str | None,
+    recipe: str | None, *, variation: str | None, settings: tuple[str, ...], kitchen: str | None, junit: Path | None,
     environment: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Evaluate the tests of RECIPE (or of every recipe) on what is there; no node runs."""
@@ -111,6 +122,8 @@ def test_command(
                     say=output.warn,
                 )
             )
+    if junit is not None:
+        write_junit(junit, runs)
     if as_json:
         output.emit_json(runs)
     else:

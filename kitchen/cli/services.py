@@ -10,7 +10,7 @@ import click
 
 from kitchen.app import App, Services
 from kitchen.cli import output
-from kitchen.cli.options import current_app, json_option
+from kitchen.cli.options import current_app, dry_run_option, environment_names, json_option
 from kitchen.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 @click.command("up")
-@click.argument("environment", required=False, metavar="[ENV]")
-@click.option("--dry-run", is_flag=True, help="Print what would be started, and do nothing.")
+@click.argument("environment", required=False, metavar="[ENV]", shell_complete=environment_names)
+@dry_run_option
 @json_option
 def up_command(environment: str | None, dry_run: bool, as_json: bool) -> None:
     """Start embedded services and set their environments up; all of them, production first, where none is named."""
@@ -58,9 +58,9 @@ def _as_whom(app: App, environments: Sequence[Environment]) -> list[str]:
 
 
 @click.command("down")
-@click.argument("environment", required=False, metavar="[ENV]")
+@click.argument("environment", required=False, metavar="[ENV]", shell_complete=environment_names)
 @click.option("--everywhere", is_flag=True, help="Those of every project, also of projects whose folder is gone.")
-@click.option("--dry-run", is_flag=True, help="Print what would be stopped, and do nothing.")
+@dry_run_option
 def down_command(environment: str | None, everywhere: bool, dry_run: bool) -> None:
     """Stop embedded services. What is in them stays; ``kitchen up`` brings it back."""
     from kitchen.operations.services import chosen, shut_down
@@ -92,7 +92,7 @@ def _stop_everywhere(*, dry_run: bool) -> None:
 
 
 @click.command("doctor")
-@click.argument("environment", required=False, metavar="[ENV]")
+@click.argument("environment", required=False, metavar="[ENV]", shell_complete=environment_names)
 @json_option
 def doctor_command(environment: str | None, as_json: bool) -> int:
     """Check every component: versions, privileges, alignment. Exits 6 where a service is down, 1 where one is ill."""

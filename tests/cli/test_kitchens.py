@@ -494,6 +494,10 @@ def test_a_shell_completes_real_names(shop: Project) -> None:
     assert sorted(complete("kitchen enter pro")) == ["production", "profit"]
     assert complete("kitchen status -e d") == ["dev"]
     assert "create" in complete("kitchen cre")
+    (shop.root / "recipes" / "best_days").mkdir(parents=True)
+    (shop.root / "recipes" / "best_days" / "recipe.yaml").write_text("nodes: {}\n")
+    assert complete("kitchen run ") == ["best_days"]
+    assert complete("kitchen up p") == ["production"]
 
 
 RECIPE = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from subprocess import CompletedProcess
+from xml.etree import ElementTree
 
 import pytest
 
@@ -65,6 +66,8 @@ def test_a_day_with_recipes(project: Project) -> None:
     assert "numbers: 3 nodes, 2 tests" in checked.stderr
     assert "twice\tsql\tpublic.numbers" in checked.stdout, "what each node reads and writes, in order"
     assert 'numbers -->|"reads public.numbers"| twice' in kitchen("recipe", "graph", "numbers").stdout
+    graph = json.loads(kitchen("recipe", "graph", "numbers", "--json").stdout)
+    assert graph["nodes"]["twice"] == {"numbers": "reads public.numbers"}
     assert kitchen("recipe", "find", "SERIES").stdout.startswith("recipes/numbers/numbers.sql:2: CREATE TABLE numbers")
     kitchen("recipe", "find", "no such words", expect=3)
     assert "nothing was run" in kitchen("run", "numbers", "--dry-run").stderr
@@ -75,6 +78,8 @@ def test_a_day_with_recipes(project: Project) -> None:
     assert (run["state"], run["kitchen"], run["commit"]) == ("passed", "sums", project.git("rev-parse", "dev"))
     assert [node["state"] for node in run["nodes"]] == ["passed"] * 3
     assert kitchen("runs", "logs", run["id"][:8]).stdout == "two lines\n2\n"
+    (log,) = json.loads(kitchen("runs", "logs", run["id"][:8], "tell", "--json").stdout)
+    assert (log["node"], log["state"], log["log"]) == ("tell", "passed", "two lines\n2\n")
     assert "twice" in kitchen("runs", "show", run["id"][:8]).stdout
     assert "passed" in kitchen("test").stdout
     last = kitchen("run", "numbers", "--node", "twice").stderr.splitlines()[-1]
@@ -86,7 +91,17 @@ def test_a_day_with_recipes(project: Project) -> None:
     failed = kitchen("run", "numbers", "--set", "most=6", expect=5)
     assert "measured 6 rows, expected 1 to 5 rows" in failed.stderr
     assert "kitchen runs show " in failed.stderr
-    assert "failed (stop)" in kitchen("test", expect=5).stdout
+    assert "failed (stop)" in kitchen("test", "--junit", "tests.xml", expect=5).stdout
+    suite = ElementTree.fromstring((tree / "tests.xml").read_text())[0]  # noqa: S314 - our own writing
+    assert {key: suite.get(key) for key in ("name", "tests", "failures", "errors")} == {
+        "name": "numbers", "tests": "2", "failures": "1", "errors": "0",
+    }  # fmt: skip
+    cases = {case.get("name"): [(part.tag, part.get("message"), part.text) for part in case] for case in suite}
+    assert sorted(map(str, cases.values())) == [
+        "[('failure', 'measured 6 rows, expected 1 to 5 rows', None)]",
+        "[('system-out', None, 'warn: measured 3 rows with another value, expected only 2, 4, 6')]",
+    ]
+    (tree / "tests.xml").unlink()
     number = json.loads(kitchen("runs", "list", "--json").stdout)[1]["id"]
     again = kitchen("run", "numbers", "--resume", number[:8], expect=5)  # with the parameters of then
     assert "measured 6 rows" in again.stderr
@@ -98,6 +113,7 @@ def test_a_day_with_recipes(project: Project) -> None:
     assert [node["node"] for node in affected["nodes"]] == ["twice", "tell"]
     assert affected["commit"].endswith("+")
 
+    assert "cannot be written" in kitchen("test", "--junit", "nowhere/tests.xml", expect=1).stderr
     _bad_input(project, tree)
 
 
