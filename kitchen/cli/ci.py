@@ -24,13 +24,15 @@ def ci_command() -> None:
 
 @ci_command.command("publish")
 @environment_option
+@click.option("--programs", is_flag=True, help="Start Python and command nodes too: as you, reading what you can.")
 @changing_options
 @json_option
-def publish(environment: str | None, *, dry_run: bool, yes: bool, as_json: bool) -> int:
+def publish(environment: str | None, *, programs: bool, dry_run: bool, yes: bool, as_json: bool) -> int:
     """Do what people asked to merge, once, oldest first; each is proven like any other merge.
 
     Ends with 0 where all that stood is published, else with the exit code of the first that is not. What another
-    runner left is finished or undone first.
+    runner left is finished or undone first. SQL and container nodes run apart from what this machine keeps; what
+    would start a program here is refused without --programs.
     """
     from kitchen.operations.requests import answer_all
 
@@ -42,7 +44,7 @@ def publish(environment: str | None, *, dry_run: bool, yes: bool, as_json: bool)
         return 0
     services.control.requests.beat(services.person, services.control.host)
     answers: list[Answer] = []
-    for answer in answer_all(services, app.repository, say=output.step):
+    for answer in answer_all(services, app.repository, say=output.step, programs=programs):
         answers.append(answer)
         _tell(answer)
     if as_json:

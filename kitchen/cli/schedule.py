@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 
 import click
 
-from kitchen.app import Services
+from kitchen.app import App, Services
 from kitchen.cli import output
 from kitchen.cli.options import current_app, environment_option, json_option
-from kitchen.errors import KitchenError
+from kitchen.errors import KitchenError, NotPermitted, Unavailable
 
 
 @click.group("schedule")
 def schedule_command() -> None:
-    """Refresh pantries when they are due (`data: refresh:` of an environment)."""
+    """Refresh pantries when they are due (`data: refresh:` of an environment), and answer what people ask to merge."""
 
 
 @schedule_command.command("list")
@@ -52,25 +53,58 @@ def list_command(environment: str | None, as_json: bool) -> None:
 
 @schedule_command.command("serve")
 @click.option("--once", is_flag=True, help="Answer what is due now, and end: for cron and timers of the system.")
+@click.option("--programs", is_flag=True, help="For merge requests: start Python and command nodes too, as you.")
 @environment_option
-def serve_command(once: bool, environment: str | None) -> int:
-    """Answer schedules as they become due, one after the other, until SIGTERM or Ctrl-C."""
+def serve_command(once: bool, programs: bool, environment: str | None) -> int:
+    """Answer schedules as they become due, one after the other, until SIGTERM or Ctrl-C.
+
+    Where this login may publish, merges that people ask for are done beside it, as kitchen ci publish does them.
+    """
     import signal
 
-    from kitchen.operations.schedule import serve
+    from kitchen.operations.attend import attending, command
+    from kitchen.operations.schedule import carried_out, serve
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     app = current_app()
-    if not once:
+    asked = _publishable(app, environment)
+    if once:
+        for name in asked:
+            carried_out(command(name, programs=programs), app.root, stop=stop, say=output.step)
+    else:
         output.say("serving schedules; SIGTERM or Ctrl-C ends this")
+        for name in asked:
+            output.say(f"answering what people ask to merge in {name}")
+    threads = [] if once else attending(
+        {name: _finder(name) for name in asked}, app.root, stop=stop, say=output.step, warn=output.warn,
+        programs=programs,
+    )  # fmt: skip
     well = serve(
         lambda: _places(environment), app.root, stop=stop, say=output.step, warn=output.warn, once=once
     )  # fmt: skip
+    for thread in threads:
+        thread.join()
     if not once:
         output.done("stopped")
     return 1 if once and not well else 0
+
+
+def _publishable(app: App, environment: str | None) -> list[str]:
+    """Return the environments of several people in which this login may publish."""
+    found = []
+    for each in app.environments.environments.values():
+        if each.is_embedded or not each.kitchens.working or environment not in (None, each.name):
+            continue
+        with suppress(NotPermitted, Unavailable):  # a secret store that does not answer holds no login for us
+            app.services(each.name).sessions.administrator()
+            found.append(each.name)
+    return found
+
+
+def _finder(name: str) -> Callable[[], Services]:
+    return lambda: current_app().services(name)  # anew after a failure: the file may say another place
 
 
 def _places(environment: str | None) -> list[Services]:

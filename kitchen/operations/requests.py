@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
-from kitchen.domain.kitchen import State
+from kitchen.domain.kitchen import Kitchen, State
 from kitchen.domain.merge_request import ATTEMPTS, MergeRequest, RequestState
-from kitchen.domain.release import Release, ReleaseState
-from kitchen.errors import KitchenError, NotFound, NotPermitted, Unavailable
+from kitchen.domain.recipe import NodeKind
+from kitchen.domain.release import Release, ReleasePlan, ReleaseState
+from kitchen.errors import KitchenError, NotFound, NotPermitted, Refused, Unavailable
+from kitchen.files.recipe import read_recipe
 from kitchen.operations.apply import apply
 from kitchen.operations.asking import ANSWERING
+from kitchen.operations.delivery import merge_result
 from kitchen.operations.delivery_services import DeliveryServices
 from kitchen.operations.merge import Merge, plan_asked, record
 from kitchen.operations.recover import is_alive, recover_one
 from kitchen.ports import Control, Repository
 
 Say = Callable[[str], None]
+
+
+_PROGRAMS = (NodeKind.PYTHON, NodeKind.COMMAND)  # what a node starts on the machine of whoever runs it
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +36,42 @@ class Answer:
     error: KitchenError | None = None
 
 
-def answer_all(services: DeliveryServices, repository: Repository, *, say: Say) -> Iterator[Answer]:
+def answer_all(
+    services: DeliveryServices, repository: Repository, *, say: Say, programs: bool = False
+) -> Iterator[Answer]:
     """Answer what stands, oldest first, and yield each as it ends or as it has to wait.
 
-    Raises Conflict where another runner is at it.
+    Without ``programs`` what would start Python or a command on this machine, as us, is refused: whoever wrote it
+    could read what we can. Raises Conflict where another runner is at it.
     """
     control = services.control
     with control.locks.hold(ANSWERING, purpose="ci publish"):
+        _end_left(services, repository, say)
         for request in control.requests.standing():
-            yield _turn(services, repository, request, say)
+            yield _turn(services, repository, request, say, programs=programs)
 
 
-def _turn(services: DeliveryServices, repository: Repository, request: MergeRequest, say: Say) -> Answer:
+def _end_left(services: DeliveryServices, repository: Repository, say: Say) -> None:
+    """Finish or undo what a runner left that is gone: nobody holds the lock but us."""
+    control = services.control
+    for operation in control.journal.unfinished():
+        release = operation.arguments.get("release")
+        if operation.kind != "merge" or not isinstance(release, int) or is_alive(control, operation):
+            continue
+        if (request := control.requests.of_release(release)) is not None:
+            say(f"ending what was left of request {request.number}, {request.kitchen} into {request.target}")
+            with suppress(KitchenError):  # said by its turn: the request stays as it is, and the next one tries again
+                recover_one(services, repository, operation, undo=False, say=say)
+
+
+def _turn(
+    services: DeliveryServices, repository: Repository, request: MergeRequest, say: Say, *, programs: bool
+) -> Answer:
     control = services.control
     say(f"request {request.number} of {request.by}: {request.kitchen} at {request.commit[:12]} into {request.target}")
     try:
-        if request.state is RequestState.PROVING:  # nobody holds the lock but us: whoever began it is gone
-            request = _taken_up(services, repository, request, say)
-        if request.state is not RequestState.QUEUED:
-            return Answer(request)
+        if request.state is RequestState.PROVING:
+            request = _taken_up(control, request)
         if request.attempts >= ATTEMPTS:
             raise KitchenError(f"given up: {request.attempts} runners were interrupted while they proved it")
         if (why := control.requests.unwanted(request.number)) is not None:
@@ -56,18 +81,14 @@ def _turn(services: DeliveryServices, repository: Repository, request: MergeRequ
         return Answer(request, away)
     except KitchenError as error:
         return Answer(_refused(control, request, error), error)
-    return _answered(services, repository, request, say)
+    return _answered(services, repository, request, say, programs=programs)
 
 
-def _taken_up(services: DeliveryServices, repository: Repository, request: MergeRequest, say: Say) -> MergeRequest:
-    """Finish or undo what a runner left that is gone, and return the request as it stands then."""
-    control, release = services.control, _release(services.control, request)
-    if release is not None and release.state is ReleaseState.APPLYING:
-        for operation in control.journal.unfinished():
-            if operation.arguments.get("release") == release.number and not is_alive(control, operation):
-                recover_one(services, repository, operation, undo=False, say=say)
-    else:
-        control.requests.put_back(request.number)
+def _taken_up(control: Control, request: MergeRequest) -> MergeRequest:
+    """Queue a request again whose runner is gone; raises Unavailable where what it left could not be ended."""
+    if _is_half_way(control, request):
+        raise Unavailable(f"what was left of it, release {request.release}, could not be ended", hint="kitchen recover")
+    control.requests.put_back(request.number)
     return control.requests.get(request.number) or request
 
 
@@ -78,13 +99,15 @@ def _wait_for_target(control: Control, request: MergeRequest) -> None:
         raise Unavailable(f"{target.name} is being published to; the request waits", hint="kitchen list")
 
 
-def _answered(services: DeliveryServices, repository: Repository, request: MergeRequest, say: Say) -> Answer:
+def _answered(
+    services: DeliveryServices, repository: Repository, request: MergeRequest, say: Say, *, programs: bool
+) -> Answer:
     requests = services.control.requests
     if not requests.take(request.number):
         return Answer(requests.get(request.number) or request)
     error: KitchenError | None = None
     try:
-        _merge(services, repository, request, say)
+        _merge(services, repository, request, say, programs=programs)
     except KitchenError as wrong:
         error = wrong
         _end(services.control, request, wrong)
@@ -95,14 +118,37 @@ def _answered(services: DeliveryServices, repository: Repository, request: Merge
     return Answer(requests.get(request.number) or request, error)
 
 
-def _merge(services: DeliveryServices, repository: Repository, request: MergeRequest, say: Say) -> None:
+def _merge(
+    services: DeliveryServices, repository: Repository, request: MergeRequest, say: Say, *, programs: bool
+) -> None:
     merge = planned(services, repository, request)
     if merge.plan is None:
         services.control.requests.fulfilled(request.number, f"{request.target} has everything of it already")
         return
+    if not programs:
+        _refuse_programs(services, repository, merge.target, merge.plan)
     release = record(services, merge, merge.plan)
     services.control.requests.plan(request.number, release.number)
     apply(services, repository, release, say=say, asked=True)
+
+
+def _refuse_programs(services: DeliveryServices, repository: Repository, target: Kitchen, plan: ReleasePlan) -> None:
+    """Raise Refused where what has to run starts programs here."""
+    merged = merge_result(services, repository, target, plan.base, plan.head, source=plan.source)
+    if merged.tree is None or not plan.nodes:
+        return
+    with tempfile.TemporaryDirectory(prefix="kitchen-asked-") as folder:
+        tree = Path(folder) / "files"
+        repository.export(repository.commit_tree(merged.tree, [plan.base, plan.head], "kitchen: what is asked"), tree)
+        for recipe, names in plan.nodes.items():
+            for node in read_recipe(tree, recipe).nodes:
+                if node.name in names and node.kind in _PROGRAMS:
+                    raise Refused(
+                        f"node {node.name} of {recipe} is a program ({node.kind}), and this runner starts none: "
+                        "it could read what the runner can",
+                        hint="make it a container node; or a DataOps engineer who trusts it types: "
+                        "kitchen ci publish --programs",
+                    )
 
 
 def planned(services: DeliveryServices, repository: Repository, request: MergeRequest) -> Merge:

@@ -104,16 +104,17 @@ def answer(services: Services, root: Path, *, stop: threading.Event, say: Say) -
                 return None
             services.control.schedules.begin(found.name, found.due_since)
             say(f"{found.name} of {found.environment}, due {found.due_since:%Y-%m-%d %H:%M} UTC")
-            outcome, said = _carried_out(found, root, stop=stop, say=say)
+            outcome, said = carried_out(found.command, root, stop=stop, say=say)
             services.control.schedules.end(found.name, outcome, said)
     except Conflict:
         return None
     return outcome
 
 
-def _carried_out(found: Scheduled, root: Path, *, stop: threading.Event, say: Say) -> tuple[str, str]:
+def carried_out(command: Sequence[str], root: Path, *, stop: threading.Event, say: Say) -> tuple[str, str]:
+    """Run a command of ours to its end, or until told to stop; returns how it ended and what it said last."""
     child = subprocess.Popen(
-        found.command, cwd=root, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace",
+        command, cwd=root, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace",
         start_new_session=True,
     )  # fmt: skip
     lines: list[str] = []

@@ -27,6 +27,10 @@ class RequestRecords(Protocol):
         """Return a request, or None."""
         ...
 
+    def of_release(self, release: int) -> MergeRequest | None:
+        """Return the request that a release answers, or None."""
+        ...
+
     def standing(self) -> tuple[MergeRequest, ...]:
         """Return what waits for an answer, oldest first."""
         ...

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
 import pytest
 
+from kitchen.errors import NotPermitted
 from tests.acceptance.external import RECIPE, places, psql
 from tests.acceptance.team import Team, made_project
 from tests.support import Project
@@ -27,6 +31,11 @@ def team(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     with made_project(folder / "project") as project, places(server, server) as (production, dev):
         made = Team(project, production, dev, folder)
         made.install()
+        dev_file = project.root / "environments" / "dev.yaml"
+        dev_file.write_text(dev_file.read_text() + "kitchens: {per_person: 50}\n")
+        project.commit("room for everybody")
+        project.git("branch", "-f", "dev", "main")
+        project.kitchen("environment", "align", "dev")
         made.share()
         made.admit("ci", "runner")
         made.admit("ann")
@@ -193,3 +202,128 @@ def test_what_changed_before_its_turn(team: Team, what: str, why: str) -> None:
     assert requests(team, name) == [(number, "refused", 8)]
     with team.dev.look() as session:
         assert session.query("SELECT to_regclass(%s)", [f"dev.{name}"]) == [(None,)]
+
+
+def test_a_program_is_not_started_beside_the_runners_secrets(team: Team) -> None:
+    """What a branch brings runs on the runner's machine only where it cannot read what the runner has."""
+    ann, ci, name = team.clones["ann"], team.clones["ci"], made(team.clones["ann"])
+    cook(ann, name)
+    recipe = ann.root / ".kitchen" / "worktrees" / name / "recipes" / name
+    (recipe / "recipe.yaml").write_text(
+        f"description: Looks around\nnodes:\n  look: {{python: look.py, writes: [{name}]}}\n"
+    )
+    (recipe / f"{name}.sql").unlink()
+    (recipe / "look.py").write_text(
+        "import os, pathlib, subprocess\n"
+        f"kept = sorted(str(path) for path in pathlib.Path({str(ci.home)!r}).rglob('*'))\n"
+        f"made = 'CREATE TABLE {name} AS SELECT 1 AS n'\n"
+        "subprocess.run(['psql', '-X', '-q', '-c', made], check=True)\n"
+        f"pathlib.Path({str(team.folder / 'seen')!r}).write_text('\\n'.join(kept))\n"
+    )
+    ann.git("-C", str(recipe), "add", "-A")
+    ann.git("-C", str(recipe), "commit", "-qm", "look around")
+    ann.git("-C", str(recipe), "push", "-q", "origin", name)
+    asked(ann, name)
+    refused = ci.kitchen("ci", "publish", expect=5)
+    assert f"node look of {name} is a program (python)" in refused.stderr
+    assert not (team.folder / "seen").exists()
+    asked(ann, name)
+    ci.kitchen("ci", "publish", "--programs")
+    assert [state for _, state, _ in requests(team, name)] == ["refused", "published"]
+    (team.folder / "seen").unlink()
+
+
+def test_a_developer_reaches_nothing_of_the_runner(team: Team) -> None:
+    """Neither the runner's login nor what it acts as: not by a secret's name, not in the server, not by SQL nodes."""
+    ann, ci = team.clones["ann"], team.clones["ci"]
+    ann.kitchen("secret", "get", "people/ci/login", "-e", "dev", expect=None)
+    ann.kitchen("secret", "get", "provisioner", "-e", "dev", expect=None)
+    for act in (
+        "SET ROLE kitchen__dev__runner", "SET ROLE kitchen__dev__ci__person", "SET ROLE kitchen__dev__deputy",
+        "SELECT rolpassword FROM pg_authid", "ALTER ROLE kitchen__dev__ci__person PASSWORD 'x'",
+    ):  # fmt: skip
+        with team.session("ann") as session, pytest.raises(NotPermitted):
+            session.execute(act)
+    for number, stolen in enumerate(
+        (
+            "CREATE TABLE {name} AS SELECT pg_read_file('/etc/passwd') AS segment, 1 AS paid",
+            "CREATE TABLE {name} (segment text, paid int); COPY {name} FROM PROGRAM 'id'",
+            "CREATE TABLE {name} AS SELECT rolpassword AS segment, 1 AS paid FROM pg_authid",
+            "CREATE TABLE {name} AS SELECT name AS segment, 1 AS paid FROM kitchen_control.person",
+        )
+    ):
+        name = made(ann)
+        cook(ann, name)
+        recipe = ann.root / ".kitchen" / "worktrees" / name / "recipes" / name
+        (recipe / f"{name}.sql").write_text(f"DROP TABLE IF EXISTS {name};\n{stolen.format(name=name)};\n")
+        ann.git("-C", str(recipe), "commit", "-qam", f"theft {number}")
+        ann.git("-C", str(recipe), "push", "-q", "origin", name)
+        asked(ann, name)
+    refused = ci.kitchen("ci", "publish", expect=None)
+    assert refused.returncode in (1, 2, 5), refused.stderr
+    with team.dev.look() as session:
+        states = session.query(
+            "SELECT state FROM kitchen_control.merge_request WHERE kitchen = ANY (SELECT name FROM "
+            "kitchen_control.kitchen WHERE owner = 'ann') ORDER BY number DESC LIMIT 4"
+        )
+    assert states == [("refused",)] * 4
+
+
+def test_waiting_for_a_runner_that_serves(team: Team) -> None:
+    ann, name = team.clones["ann"], made(team.clones["ann"])
+    cook(ann, name)
+    with team.dev.look() as session:
+        session.execute("DELETE FROM kitchen_control.runner")
+    waiting = started(ann, "merge", name, "--yes")
+    said = until(waiting, "queued")
+    assert "no runner has been seen in dev ever" in said
+    assert "kitchen schedule serve -e dev, or once: kitchen ci publish -e dev" in said
+    waiting.send_signal(signal.SIGINT)
+    _, last = waiting.communicate(timeout=30)
+    assert waiting.returncode == 130
+    assert f"kitchen merge {name} --withdraw takes it back" in last
+    ((number, state, _),) = requests(team, name)
+    assert state == "queued", "Ctrl-C leaves it standing"
+
+    server = started(team.clones["ci"], "schedule", "serve", "-e", "dev")
+    try:
+        until(server, "answering what people ask to merge in dev")
+        followed = ann.kitchen("merge", name)
+        assert f"request {number}: proving, by ci" in followed.stderr
+        assert f"{name} is in dev (release" in followed.stderr
+        with team.dev.look() as session:
+            assert session.query(
+                "SELECT name FROM kitchen_control.runner WHERE seen_at > now() - interval '1 min'"
+            ) == [("ci",)]
+        other = made(ann)
+        cook(ann, other)
+        recipe = ann.root / ".kitchen" / "worktrees" / other / "recipes" / other / f"{other}.sql"
+        recipe.write_text("SELECT 1 / 0;\n" + recipe.read_text())
+        ann.git("-C", str(recipe.parent), "commit", "-qam", "cannot be")
+        ann.git("-C", str(recipe.parent), "push", "-q", "origin", other)
+        refused = ann.kitchen("merge", other, "--yes", "--json", expect=5)
+        assert "no runner" not in refused.stderr
+        assert "stays as it is" in refused.stderr
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.communicate(timeout=60)
+    assert server.returncode == 0
+
+
+def started(clone: Project, *words: str) -> subprocess.Popen[str]:
+    """Start a command in a clone, with what it says to be read."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "kitchen", *words], cwd=clone.root, env=clone.environ, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def until(process: subprocess.Popen[str], word: str) -> str:
+    """Read what a process says until a word comes."""
+    said = ""
+    assert process.stderr is not None
+    for line in process.stderr:
+        said += line
+        if word in line:
+            return said
+    raise AssertionError(f"{word!r} was not said: {said}")

@@ -37,6 +37,11 @@ class PgRequests:
         rows = self._session.query(f"{_SELECT} WHERE r.number = %s", [number])
         return _request(rows[0]) if rows else None
 
+    def of_release(self, release: int) -> MergeRequest | None:
+        """Return the request that a release answers, or None."""
+        rows = self._session.query(f"{_SELECT} WHERE r.release = %s ORDER BY r.number DESC LIMIT 1", [release])
+        return _request(rows[0]) if rows else None
+
     def standing(self) -> tuple[MergeRequest, ...]:
         """Return what waits for an answer, oldest first."""
         return tuple(map(_request, self._session.query(f"{_SELECT} WHERE {_STANDING} ORDER BY r.number")))
