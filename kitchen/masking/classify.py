@@ -127,7 +127,7 @@ def _of_kind(kind: MaskKind, asked: _Asked) -> tuple[Decision, ...]:
         return *shifted, Decision(kind, to="shift", days=365), Decision(kind, to="year")
     if kind is MaskKind.NUMBER:
         return (Decision(kind, noise=0.2),)
-    if column.is_array:
+    if column.is_array and kind is not MaskKind.BLANK:
         return (Decision(MaskKind.EACH, of=Decision(kind)),)
     return *(Decision(kind, subject=subject) for subject in persons), Decision(kind)
 

@@ -242,7 +242,7 @@ def _built(services: Services, wish: Refresh, version: int, say: Say) -> Mapping
         copied = time.monotonic() - copying
         say(f"copied {sum(rows.values()):,} rows in {copied:.1f} s; building keys and indexes")
         finishing = time.monotonic()
-        services.pantry_store.finish(version, structure)
+        left_out += services.pantry_store.finish(version, structure)
         finished = time.monotonic() - finishing
         say("checking for leaks")
         subject = Subject(services.pantry_store, version, wish.policy, examined.catalogue, snapshot, rows, suspects)

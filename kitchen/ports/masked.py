@@ -85,8 +85,8 @@ class PantryStore(Protocol):
         """Stream the jobs' rows over and return the rows of each logical table."""
         ...
 
-    def finish(self, version: int, structure: Any) -> None:
-        """Add indexes, constraints and views, gather statistics, and open the version to its reader role."""
+    def finish(self, version: int, structure: Any) -> tuple[str, ...]:
+        """Add indexes, constraints and views, gather statistics, open it to its readers; return what is to be said."""
         ...
 
     def query(self, statement: str, settings: Sequence[Secret] = ()) -> list[Row]:

@@ -134,3 +134,61 @@ def test_what_the_table_cannot_be_without_is_refused(
     with pytest.raises(Refused, match=said):
         fill(Place(warehouse18), production, "\n".join(lines))
     postgres18.drop(made)
+
+
+BODIES = """
+CREATE FUNCTION public.upper_ssn() RETURNS trigger LANGUAGE plpgsql
+    AS 'BEGIN NEW.ssn := upper(NEW.ssn); RETURN NEW; END';
+CREATE TRIGGER shout BEFORE INSERT OR UPDATE ON public.person FOR EACH ROW EXECUTE FUNCTION public.upper_ssn();
+CREATE TABLE public.other (id int PRIMARY KEY, ssn text);
+CREATE TRIGGER shout BEFORE INSERT OR UPDATE ON public.other FOR EACH ROW EXECUTE FUNCTION public.upper_ssn();
+CREATE FUNCTION public.find(text) RETURNS integer LANGUAGE sql AS 'SELECT id FROM public.person WHERE ssn = $1';
+CREATE FUNCTION public.find_again(text) RETURNS integer LANGUAGE sql AS 'SELECT public.find($1)';
+CREATE FUNCTION public.look() RETURNS trigger LANGUAGE plpgsql
+    AS 'BEGIN PERFORM find_again(NEW.name); RETURN NEW; END';
+CREATE TRIGGER looks AFTER UPDATE ON public.person FOR EACH ROW EXECUTE FUNCTION public.look();
+CREATE PROCEDURE public.forget() LANGUAGE plpgsql AS 'BEGIN UPDATE public.person SET "ssn" = NULL; END';
+CREATE FUNCTION public.called() RETURNS text LANGUAGE sql AS 'SELECT max(name) FROM public.person';
+CREATE FUNCTION public.is_fine(text) RETURNS boolean LANGUAGE sql IMMUTABLE
+    AS 'SELECT $1 <> ''the ssn of a person''';
+ALTER TABLE public.person ADD CHECK (public.is_fine(name));
+CREATE RULE keep AS ON DELETE TO public.person WHERE old.ssn = '1' DO INSTEAD NOTHING;
+"""
+
+
+def test_what_names_a_dropped_column_in_its_body_is_left_out_and_the_table_works(
+    production: Production, warehouse18: Warehouse
+) -> None:
+    production.execute(BODIES)
+    place = Place(warehouse18)
+    other = "  other: {id: {mask: keep, why: surrogate key}, ssn: {mask: hash}}\n"
+    pantry = f"pantry_v{fill(place, production, POLICY + other)}"
+    newest = place.control.pantries.newest()
+    assert newest is not None
+    left = "\n".join(str(text) for text in newest.manifest["left_out"])  # type: ignore[attr-defined]
+
+    def triggers(table: str) -> set[object]:
+        asked = f"SELECT tgname FROM pg_trigger WHERE tgrelid = '{pantry}.{table}'::regclass AND NOT tgisinternal"
+        return {row[0] for row in place.query(asked)}
+
+    assert triggers("person") == {"any_change"}
+    assert triggers("other") == {"shout"}  # which has such a column of its own
+    schemas = f"'{pantry}'::regnamespace, 'pantry_types'::regnamespace"
+    made = {row[0] for row in place.query(f"SELECT proname FROM pg_proc WHERE pronamespace IN ({schemas})")}
+    assert made >= {"called", "is_fine", "noop", "upper_ssn"}
+    assert made.isdisjoint({"find", "find_again", "look", "forget"})
+    for said in (
+        "function public.find: its body names public.person.ssn",
+        "function public.find_again: its body calls public.find",
+        "function public.look: its body calls public.find_again",
+        "function public.forget: its body names public.person.ssn",
+        "trigger shout of public.person: public.upper_ssn reads ssn",
+        "trigger looks of public.person: it calls public.look",
+        "function public.is_fine: its body names public.person.ssn, which is left out; it stays",
+        "rule keep on public.person",
+    ):
+        assert said in left, left
+    place.query(f"UPDATE {pantry}.person SET name = 'somebody' WHERE id = 1 RETURNING 1")
+    place.query(f"INSERT INTO {pantry}.person (name) VALUES ('new') RETURNING 1")
+    place.query(f"UPDATE {pantry}.other SET ssn = 'x' RETURNING 1")
+    place.query(f"DELETE FROM {pantry}.person WHERE id = 2 RETURNING 1")

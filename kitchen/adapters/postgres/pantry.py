@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from kitchen.adapters.postgres.connection import PgSession, connect
 from kitchen.adapters.postgres.pantry_copy import Relay, copy_all
+from kitchen.adapters.postgres.pantry_sequences import advance_sequences
 from kitchen.adapters.postgres.sessions import PRIVILEGED
 from kitchen.adapters.postgres.source import PgSnapshot, read_catalogue
 from kitchen.adapters.postgres.structure import (
@@ -15,7 +16,6 @@ from kitchen.adapters.postgres.structure import (
     finish_statements,
     located,
     read_structure,
-    sequence_statements,
     table_statements,
     type_conflicts,
     type_statements,
@@ -87,17 +87,21 @@ class PgPantryStore:
         placed = [(job, self.place(version, job.table)) for job in jobs]
         return copy_all(relay, placed, workers=workers, report=report)
 
-    def finish(self, version: int, structure: Structure) -> None:
-        """Add indexes, constraints and views, bring sequences forward, gather statistics, open it for reading."""
+    def finish(self, version: int, structure: Structure) -> tuple[str, ...]:
+        """Add indexes, constraints and views, bring sequences forward, gather statistics, open it for reading.
+
+        What is to be said of sequences is returned.
+        """
         with self._open() as session:
             session.execute("SET maintenance_work_mem = '256MB'")
             _run(session, finish_statements(structure, self._tables(version), self._types(), security_invoker=True))
-            _run(session, sequence_statements(structure, self._tables(version)))
+            said = tuple(advance_sequences(session, structure, lambda name: self.place(version, name)))
             for table in structure.tables:
                 if table.bound is None:  # with a partitioned table its partitions are looked at as well
                     session.execute(f"ANALYZE {qualified(self.place(version, table.name))}")
             with session.transaction():
                 self._grant(session, version)
+        return said
 
     def query(self, statement: str, settings: Sequence[Secret] = ()) -> list[Row]:
         """Return the rows of a read-only statement, in a session that starts with the settings."""

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from kitchen.adapters.postgres.connection import PgSession
+from kitchen.adapters.postgres.structure_bodies import without_bodies
 from kitchen.adapters.postgres.structure_model import Column, Routine, Structure, Table, UserType, View
 from kitchen.domain.layout import TableName
 from kitchen.errors import Refused
@@ -13,7 +14,7 @@ from kitchen.errors import Refused
 Dropped = Mapping[TableName, Collection[str]]
 _Column = tuple[int, int]  # table, number
 
-# What is made of a column, but for its own default and the sequence that numbers it.
+# What is made of a column, but for its own default, the sequence that numbers it, and rules, which are never carried.
 DEPENDANTS = """
 SELECT d.refobjid, d.refobjsubid, d.classid::regclass::text,
     CASE d.classid WHEN 'pg_rewrite'::regclass THEN (SELECT w.ev_class FROM pg_rewrite w WHERE w.oid = d.objid)
@@ -30,6 +31,8 @@ WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY(%s) AND d.refobjs
         AND f.adrelid = d.refobjid AND f.adnum = d.refobjsubid)
     AND NOT EXISTS (SELECT FROM pg_class s WHERE d.classid = 'pg_class'::regclass AND s.oid = d.objid
         AND s.relkind = 'S')
+    AND NOT EXISTS (SELECT FROM pg_rewrite w WHERE d.classid = 'pg_rewrite'::regclass AND w.oid = d.objid
+        AND w.rulename <> '_RETURN')
     AND NOT (d.classid = 'pg_constraint'::regclass
         AND EXISTS (SELECT FROM pg_constraint n WHERE n.oid = d.objid AND n.contype = 'n'))
 UNION ALL
@@ -71,7 +74,15 @@ def without(structure: Structure, session: PgSession, dropped: Dropped) -> Struc
         grows = bool(more)
         said += [f"{item.name}: what it is made of is left out" for item in made if item.oid in more]
     said += [f"{_said(structure, *column)}: left out by decision" for column in sorted(gone)]
-    return _cut(structure, session, gone, removed, said)
+    return without_bodies(_cut(structure, session, gone, removed, said), _names(structure, gone))
+
+
+def _names(structure: Structure, gone: frozenset[_Column]) -> dict[TableName, list[str]]:
+    return {
+        table.name: [column.name for column in table.columns if (table.oid, column.number) in gone]
+        for table in structure.tables
+        if any((table.oid, column.number) in gone for column in table.columns)
+    }
 
 
 def _everywhere(structure: Structure, dropped: Dropped) -> frozenset[_Column]:
