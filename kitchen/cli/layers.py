@@ -38,14 +38,15 @@ def hydrate_command(tables: tuple[str, ...], kitchen: str | None, dry_run: bool,
 
     services, found = current_app().find(kitchen)
     if dry_run:
-        planned = preview(services, found, tables)
+        steps, planned = preview(services, found, tables)
         if as_json:
-            output.emit_json({"kitchen": found.name, "would_copy": planned})
+            output.emit_json({"kitchen": found.name, "steps": [step.says for step in steps], "would_copy": planned})
             return
-        output.table(
-            ["table", "from", "kind", "size"],
-            [(one.logical, one.physical, one.kind, output.size(one.size)) for one in planned],
-        )
+        for step, one in zip(steps, planned, strict=True):
+            output.emit(step.says)
+            output.say(f"  {one.kind} {one.physical}, {output.size(one.size)}")
+        if not planned:
+            output.say("  nothing to copy: what was named is the kitchen's own already")
         return
     results = hydrate(services, found, tables, say=output.step)
     if as_json:
@@ -58,7 +59,8 @@ def hydrate_command(tables: tuple[str, ...], kitchen: str | None, dry_run: bool,
         output.done(f"{result.table} is the kitchen's own now, a copy of {result.done.source}")
         for left in result.done.left_out:
             output.warn(f"left out: {left}")
-    output.say("  open sessions keep reading the old table in prepared statements: reconnect, or DISCARD PLANS")
+    if any(result.done is not None for result in results):
+        output.say("  open sessions keep reading the old table in prepared statements: reconnect, or DISCARD PLANS")
 
 
 # --- update and diff --------------------------------------------------------------------------------------------------

@@ -51,11 +51,13 @@ def hydrate(
     layer = services.layer(kitchen)
     done: dict[TableName, Hydrated | None] = {}
     with _session(services, kitchen) as session:
-        tables = resolve(names, services.tables.visible(session, layer))
-        steps = [_step(services.tables, session, layer, table, done) for table in tables]
-        arguments = {"tables": [[table.schema, table.name] for table in tables]}
-        perform(services.control, "hydrate", kitchen.name, arguments, steps, say)
-    return tuple(HydratedTable(table, done.get(table)) for table in tables)
+        wanted = _wanted(services, session, layer, names)
+        missing = [relation.logical for relation in _missing(layer, wanted)]
+        steps = [_step(services.tables, session, layer, table, done) for table in missing]
+        arguments = {"tables": [[table.schema, table.name] for table in missing]}
+        if steps:
+            perform(services.control, "hydrate", kitchen.name, arguments, steps, say)
+    return tuple(HydratedTable(relation.logical, done.get(relation.logical)) for relation in wanted)
 
 
 def rebuild(services: HydrateServices, repository: object, operation: Operation) -> Sequence[Step]:
@@ -69,15 +71,25 @@ def rebuild(services: HydrateServices, repository: object, operation: Operation)
     return [_step(services.tables, session, services.layer(kitchen), table, {}) for table in tables]
 
 
-def preview(services: HydrateServices, kitchen: Kitchen, names: Sequence[str]) -> tuple[Relation, ...]:
-    """Return what would be copied from where; what the kitchen has itself is not among it."""
+def preview(
+    services: HydrateServices, kitchen: Kitchen, names: Sequence[str]
+) -> tuple[tuple[Step, ...], tuple[Relation, ...]]:
+    """Return the steps of a hydration, and what they would copy; what the kitchen has itself is not among it."""
     layer = services.layer(kitchen)
     with _session(services, kitchen) as session:
-        visible = services.tables.visible(session, layer)
-    wanted = resolve(names, visible)
+        planned = _missing(layer, _wanted(services, session, layer, names))
+        steps = tuple(_step(services.tables, session, layer, relation.logical, {}) for relation in planned)
+    return steps, planned
+
+
+def _wanted(services: HydrateServices, session: Session, layer: Layer, names: Sequence[str]) -> tuple[Relation, ...]:
+    visible = services.tables.visible(session, layer)
     by_name = {relation.logical: relation for relation in visible}
-    found = (by_name[table] for table in wanted)
-    return tuple(relation for relation in found if relation.physical.schema != layer.own(relation.logical.schema))
+    return tuple(by_name[table] for table in resolve(names, visible))
+
+
+def _missing(layer: Layer, wanted: Sequence[Relation]) -> tuple[Relation, ...]:
+    return tuple(relation for relation in wanted if relation.physical.schema != layer.own(relation.logical.schema))
 
 
 @contextmanager

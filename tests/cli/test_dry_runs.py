@@ -86,6 +86,12 @@ def _is_what_runs(bench: Bench, *words: str) -> None:
 def test_the_list_is_the_one_that_runs(bench: Bench) -> None:
     project = bench.project
     _is_what_runs(bench, "create", "work")
+    _is_what_runs(bench, "hydrate", "orders", "-k", "work")
+    again = bench.project.kitchen("hydrate", "orders", "-k", "work").stderr
+    assert "copying" not in again, "it says only what is done"
+    assert "DISCARD" not in again
+    assert "is the kitchen's already" in again
+    assert _planned(bench, "hydrate", "orders", "-k", "work") == []
     worktree = project.root / ".kitchen" / "worktrees" / "work"
     recipe = worktree / "recipes" / "report" / "totals.sql"
     recipe.write_text(TOTALS.replace("sum(amount)", "sum(amount) * 2"))
