@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kitchen.app import App, Services
+from kitchen.app import App
 from kitchen.cli import output
 from kitchen.cli.options import changing_options, current_app, environment_option, json_option, kitchen_argument
+from kitchen.cli.reach import reachable
 from kitchen.domain.words import counted
 from kitchen.errors import InvalidInput, NotPermitted, Unavailable
 
@@ -95,21 +96,6 @@ def create_command(
     output.say(f"next: kitchen enter {made.name}")
 
 
-def reachable(app: App, environment: str | None) -> list[Services]:
-    """Return the environments that answer; those that do not are named on stderr, not started."""
-    names = [environment] if environment else list(app.environments.environments)
-    found: list[Services] = []
-    for name in names:
-        services = app.services(name)
-        if services.embedded is not None and not services.embedded.is_running():
-            output.warn(f"{name} is not running (kitchen up {name})")
-        else:
-            found.append(services)
-    if not found and environment:
-        raise Unavailable(f"environment {environment!r} is not running", hint=f"kitchen up {environment}")
-    return found
-
-
 def _all(app: App, environment: str | None) -> tuple[list[Overview], list[Unfinished]]:
     """Return the kitchens, and what was left that no kitchen shows: of a pantry, of one not yet or no longer there."""
     from kitchen.operations.kitchens import overviews, unfinished
@@ -123,7 +109,7 @@ def _all(app: App, environment: str | None) -> tuple[list[Overview], list[Unfini
             found += here
             elsewhere += [each for each in left if each not in [one.unfinished for one in here]]
         except (Unavailable, NotPermitted) as error:
-            if environment is not None and isinstance(error, NotPermitted):
+            if environment is not None:
                 raise
             output.warn(f"{services.environment.name}: {error.message}")
     return found, elsewhere

@@ -9,8 +9,8 @@ import click
 
 from kitchen.app import App, Services
 from kitchen.cli import output
-from kitchen.cli.kitchens import reachable
 from kitchen.cli.options import changing_options, current_app, environment_option, kitchen_argument
+from kitchen.cli.reach import reachable
 from kitchen.domain.words import counted
 from kitchen.errors import NotPermitted, Unavailable
 

@@ -1,0 +1,54 @@
+"""Which environments answer: nobody needs production to look after kitchens in dev."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+
+from kitchen.app import App, Services
+from kitchen.cli import output
+from kitchen.errors import KitchenError, Unavailable
+
+PATIENCE = 2.0  # seconds for an environment that nobody named and nobody works in
+
+
+def reachable(app: App, environment: str | None) -> list[Services]:
+    """Return the environments that answer; those that do not are named on stderr, not started.
+
+    One in which nobody works is not waited for: while it is asked, the others already answer.
+    """
+    names = [environment] if environment else list(app.environments.environments)
+    running = [services for services in map(app.services, names) if _runs(services)]
+    if not running and environment:
+        raise Unavailable(f"environment {environment!r} is not running", hint=f"kitchen up {environment}")
+    aside = [] if environment else [each for each in running if not each.environment.kitchens.working]
+    silent = _silent(aside, [each for each in running if each not in aside])
+    for services in silent:
+        output.warn(f"{services.environment.name} does not answer and is left out (kitchen doctor)")
+    return [services for services in running if services not in silent]
+
+
+def _runs(services: Services) -> bool:
+    if services.embedded is None or services.embedded.is_running():
+        return True
+    output.warn(f"{services.environment.name} is not running (kitchen up {services.environment.name})")
+    return False
+
+
+def _silent(aside: list[Services], others: list[Services]) -> list[Services]:
+    """Return those that say nothing within our patience; one that refuses has answered, and is heard again later."""
+    for services in others:  # first, and here: what waits for an answer may hold what all of them need
+        _ask(services)
+    asked = [(services, threading.Thread(target=_ask, args=(services,), daemon=True)) for services in aside]
+    for _, thread in asked:
+        thread.start()
+    give_up = time.monotonic() + PATIENCE
+    for _, thread in asked:
+        thread.join(max(0.0, give_up - time.monotonic()))
+    return [services for services, thread in asked if thread.is_alive()]
+
+
+def _ask(services: Services) -> None:
+    with suppress(KitchenError):
+        services.control.kitchens.all()
