@@ -254,7 +254,7 @@ def _ahead_behind(
     """Compare each branch with its parent's; git starts one process for each, so several go at once."""
 
     def compare(kitchen: Kitchen) -> tuple[str, tuple[int, int] | None]:
-        one, other = heads.get(kitchen.branch or ""), heads.get(above[kitchen.name] or "")
+        one, other = own.get(kitchen.branch or ""), shared.get(above[kitchen.name] or "")
         if one is None or other is None:
             return kitchen.name, None
         return kitchen.name, (0, 0) if one == other else repository.ahead_behind(one, other)
@@ -262,7 +262,10 @@ def _ahead_behind(
     below = [kitchen for kitchen in wanted if kitchen.parent is not None and kitchen.branch is not None]
     found = {kitchen.name: above_of(kitchen, known, chain) for kitchen in below}
     above = {name: one.branch if one is not None else None for name, one in found.items()}
-    heads = repository.heads(sorted({b for kitchen in below for b in (kitchen.branch, above[kitchen.name]) if b}))
+    branches = sorted({b for kitchen in below for b in (kitchen.branch, above[kitchen.name]) if b})
+    local = repository.heads(branches)
+    there = repository.remote.seen_of(branches) if repository.remote is not None else {}
+    own, shared = {**there, **local}, {**local, **there}  # as ``update`` and ``merge`` would look for them
     if len(below) < _MANY:
         return {name: moved for name, moved in map(compare, below) if moved is not None}
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - loading it costs more than a few comparisons

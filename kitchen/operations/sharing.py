@@ -83,6 +83,8 @@ def bring_branch(repository: Repository, branch: str, *, owner: str) -> None:
             hint=f"{owner} types: git push origin {branch}",
         )
     repository.update_refs([RefUpdate(f"refs/heads/{branch}", there, None)], reason="kitchen: from the remote")
+    if repository.remote is not None:
+        repository.remote.track(branch)
 
 
 def push_moved(repository: Repository, branch: str, new: str, old: str | None) -> None:

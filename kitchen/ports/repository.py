@@ -55,6 +55,14 @@ class Remote(Protocol):
         """Return the commit of a branch as it was last seen there, or None; asks nobody."""
         ...
 
+    def seen_of(self, branches: Sequence[str]) -> Mapping[str, str]:
+        """Return the commits of those branches that were seen there; asks nobody."""
+        ...
+
+    def track(self, branch: str) -> None:
+        """Let ``git status`` compare the branch here with the one there, unless it is told something else."""
+        ...
+
     def heads(self, branches: Sequence[str]) -> Mapping[str, str]:
         """Return the commits of those branches that the remote has now."""
         ...

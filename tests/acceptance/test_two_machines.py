@@ -139,6 +139,11 @@ def test_a_kitchen_made_on_one_machine_is_used_on_the_other(team: Team) -> None:
 
     listed = {each["name"]: each for each in json.loads(bob.kitchen("list", "--json").stdout)}
     assert listed["profit"]["worktree"] is None
+    assert bob.git("branch", "--list", "profit", "dev") == ""
+    bob.git("fetch", "-q", "origin")
+    listed = {each["name"]: each for each in json.loads(bob.kitchen("list", "--json").stdout)}
+    assert (listed["profit"]["ahead"], listed["profit"]["behind"]) == (1, 0), "as the remote has both branches"
+    assert ann.git("rev-parse", "--abbrev-ref", "profit@{upstream}") == "origin/profit"
     assert psql(bob, "profit", "SELECT number FROM counted") == "1"
     assert (folder(bob, "profit") / "recipes" / "counting" / "counted.sql").exists(), "entering fetched the branch"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,38 @@ def test_branches_go_out_and_come_in(clones: tuple[Path, Path, Path]) -> None:
     assert theirs.seen("feature/profit") is None
     remote(ann).fetch(["feature/profit"])
     assert remote(ann).seen("feature/profit") is None, "what is gone there is forgotten here"
+
+
+def test_git_status_tells_how_a_pushed_branch_stands(clones: tuple[Path, Path, Path]) -> None:
+    _, ann, bob = clones
+    base = git(ann, "rev-parse", "main")
+    for name in ("profit", "own"):
+        git(ann, "branch", name)
+    git(ann, "config", "branch.own.remote", ".")
+    git(ann, "config", "branch.own.merge", "refs/heads/main")
+    remote(ann).push(RefUpdate("refs/heads/profit", base, None))
+    remote(ann).push(RefUpdate("refs/heads/own", base, None))
+    git(ann, "checkout", "-q", "profit")
+    commit(ann, "two\n")
+    assert git(ann, "status", "--short", "--branch") == "## profit...origin/profit [ahead 1]"
+    assert git(ann, "rev-parse", "--abbrev-ref", "own@{upstream}") == "main", "what a person chose stays"
+    theirs = remote(bob)
+    theirs.fetch(["profit"])
+    git(bob, "branch", "--no-track", "profit", "origin/profit")
+    theirs.track("profit")
+    assert git(bob, "rev-parse", "--abbrev-ref", "profit@{upstream}") == "origin/profit"
+    remote(ann).push(RefUpdate("refs/heads/profit", None, base))
+    assert "branch.profit" not in git(ann, "config", "--list"), "no setting of a branch that is gone"
+
+
+def test_many_pushes_at_once_write_all_their_settings(clones: tuple[Path, Path, Path]) -> None:
+    _, ann, _ = clones
+    names = [f"many/{number}" for number in range(8)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: remote(ann).track(name), names))
+    settings = git(ann, "config", "--list").splitlines()
+    assert {f"branch.{name}.remote=origin" for name in names} <= set(settings)
+    assert {f"branch.{name}.merge=refs/heads/{name}" for name in names} <= set(settings)
 
 
 def test_a_branch_moves_from_its_old_value_only(clones: tuple[Path, Path, Path]) -> None:

@@ -23,7 +23,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "cat-file": frozenset({"blob"}),
     "checkout-index": frozenset({"--all", "--force"}),
     "commit-tree": frozenset({"-F-", "-p"}),
-    "config": frozenset({"--list", "--show-scope", "-z"}),
+    "config": frozenset({"--list", "--show-scope", "-z", "--local", "--remove-section"}),
     "diff-tree": frozenset({"-r", "-z", "--raw", "--name-only", "--no-renames", "--no-ext-diff", "--no-textconv"}),
     "for-each-ref": frozenset({"--format=%(refname) %(objecttype) %(objectname) %(*objectname)"}),
     "hash-object": frozenset({"--stdin-paths"}),

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from kitchen.errors import InvalidInput
 
+REF_FORMAT = "--format=%(refname) %(objecttype) %(objectname) %(*objectname)"  # for for-each-ref
 _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHORT_HASH = re.compile(r"[0-9a-f]{7,64}")
 _NAMESPACES = ("refs/heads/", "refs/tags/", "refs/kitchen/")

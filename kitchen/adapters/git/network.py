@@ -7,11 +7,13 @@ passwords, ssh commands, hooks, refspecs. What the person has set for all reposi
 from __future__ import annotations
 
 import os
+import random
 import re
+import time
 from collections.abc import Mapping, Sequence
 
 from kitchen.adapters.git.command import USERS, Answer, GitCommand
-from kitchen.adapters.git.names import branch_name, commit_id, ref_name, tag_name
+from kitchen.adapters.git.names import REF_FORMAT, branch_name, commit_id, ref_name, tag_name
 from kitchen.errors import Conflict, InvalidInput, KitchenError, NotFound, NotPermitted, Refused, Unavailable
 from kitchen.ports import RefUpdate
 
@@ -21,6 +23,7 @@ _FETCH = ("--quiet", "--no-tags", "--no-prune", "--no-recurse-submodules", "--no
           "--no-write-fetch-head", "--refmap=", "--upload-pack=git-upload-pack")  # fmt: skip
 _PUSH = ("--porcelain", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no",
          "--receive-pack=git-receive-pack")  # fmt: skip
+_LOCKED_CONFIG = 255  # git's status where another process writes its settings
 _SSH = "ssh -oBatchMode=yes -oConnectTimeout=10"  # asks nothing
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
 _HELPER = re.compile(r"credential\.(?:.+\.)?helper", re.DOTALL)
@@ -45,6 +48,22 @@ class GitRemote:
         ref = self._tracking(branch)
         answer = self._git.run("rev-parse", "--verify", "--quiet", values=[ref], expect=(0, 1, 128))
         return answer.out.split()[-1] if answer.status == 0 else None
+
+    def seen_of(self, branches: Sequence[str]) -> Mapping[str, str]:
+        """Return the commits of those branches that were seen there; asks nobody."""
+        refs = {self._tracking(branch): branch for branch in branches}
+        if not refs:
+            return {}
+        lines = self._git.run("for-each-ref", REF_FORMAT, values=list(refs)).out.splitlines()
+        found = dict(line.split(" ")[0:3:2] for line in lines)
+        return {branch: found[ref] for ref, branch in refs.items() if ref in found}
+
+    def track(self, branch: str) -> None:
+        """Let ``git status`` compare the branch here with the one there, unless it is told something else."""
+        if f"branch.{branch}.remote" in self._git.settings:
+            return
+        for key, value in (("merge", f"refs/heads/{branch_name(branch)}"), ("remote", self.name)):
+            self._configure(values=[f"branch.{branch}.{key}", value])
 
     def heads(self, branches: Sequence[str]) -> Mapping[str, str]:
         """Return the commits of those branches that the remote has now."""
@@ -75,6 +94,10 @@ class GitRemote:
         if answer.status != 0:
             raise self._push_error(answer)
         self._remember(branch, update.new)
+        if update.new is not None:
+            self.track(branch)
+        elif self._git.settings.get(f"branch.{branch}.remote") == self.name:
+            self._configure("--remove-section", values=[f"branch.{branch}"])
 
     def push_tag(self, name: str) -> None:
         """Bring a tag there; the same tag there is success. Raises Conflict where it names another commit there."""
@@ -98,6 +121,14 @@ class GitRemote:
             raise self._error("ls-remote", answer)
         found = dict(line.split("\t", 1)[::-1] for line in answer.out.splitlines() if "\t" in line)
         return {ref: commit_id(found[ref]) for ref in refs if ref in found}  # git matches the ends of names, too
+
+    def _configure(self, *options: str, values: Sequence[str]) -> None:
+        """Write one of git's settings; many at once take turns, and it is only a comfort: in the end it is left out."""
+        for wait in (0.02, 0.05, 0.1, 0.2, 0.0):
+            answer = self._git.run("config", "--local", *options, values=values, expect=range(256))
+            if answer.status != _LOCKED_CONFIG:
+                return
+            time.sleep(wait * random.random())  # noqa: S311 - nobody gains by guessing it
 
     def _tracking(self, branch: str) -> str:
         return f"refs/remotes/{self.name}/{branch_name(branch)}"

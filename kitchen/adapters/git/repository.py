@@ -9,12 +9,20 @@ from pathlib import Path
 from kitchen.adapters.git import worktrees
 from kitchen.adapters.git.command import SLOW, Answer, GitCommand, Locked, login_name
 from kitchen.adapters.git.locks import one_at_a_time, remove_stale
-from kitchen.adapters.git.names import branch_name, commit_id, inner_path, is_hash, readable_ref, ref_name, tag_name
+from kitchen.adapters.git.names import (
+    REF_FORMAT,
+    branch_name,
+    commit_id,
+    inner_path,
+    is_hash,
+    readable_ref,
+    ref_name,
+    tag_name,
+)
 from kitchen.adapters.git.network import GitRemote, remote_of
 from kitchen.errors import Conflict, InvalidInput, KitchenError, NotFound
 from kitchen.ports import Changes, MergePreview, RefUpdate
 
-_REF_FORMAT = "--format=%(refname) %(objecttype) %(objectname) %(*objectname)"
 _UNRESOLVED = frozenset({"DD", "AU", "UD", "UA", "DU", "AA", "UU"})  # git help status
 _LOG_FORMAT = "--format=%H%x1f%an%x1f%ae%x1f%cI%x1f%s"
 
@@ -102,9 +110,7 @@ class GitRepository:
 
     def _refs(self, *names: str) -> dict[str, str]:
         """Return the commits of those refs that exist, in the order asked for."""
-        lines = self.git.run(
-            "for-each-ref", _REF_FORMAT, values=[readable_ref(name) for name in names]
-        ).out.splitlines()
+        lines = self.git.run("for-each-ref", REF_FORMAT, values=[readable_ref(name) for name in names]).out.splitlines()
         found: dict[str, str] = {}
         for line in lines:
             ref, kind, own, *peeled = line.split(" ")
