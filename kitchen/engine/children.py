@@ -1,4 +1,4 @@
-"""Runs a program to its end, or to its time limit, in a process group of its own."""
+"""Runs a program to its end, or to its time limit, in a process group of its own; see escaped.py for what leaves it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from kitchen.engine.escaped import MARK, end_marked, new_mark
 from kitchen.errors import KitchenError, NotFound
 
 MOST_LOG = 1 << 20  # characters kept of one program's output
@@ -41,16 +42,17 @@ def run_child(
 ) -> Ended:
     """Run a program; ``on_line`` is given each line it prints and returns what is kept of it.
 
-    The whole process group is ended at the time limit and when ``stopping`` is set; raises NotFound where there is no
-    such program.
+    The whole process group is ended at the time limit and when ``stopping`` is set, with what left the group; raises
+    NotFound where there is no such program.
     """
     if shutil.which(command[0], path=environment.get("PATH")) is None and not (folder / command[0]).is_file():
         raise NotFound(f"there is no program {command[0]!r} on the path of the node")
+    mark = new_mark(GRACE)
     try:
         child = subprocess.Popen(
             [*_dying_with_us(), *command],
             cwd=folder,
-            env=dict(environment),
+            env={**environment, MARK: mark} if mark is not None else dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -61,10 +63,14 @@ def run_child(
     except OSError as wrong:
         raise KitchenError(f"{command[0]!r} cannot be started: {wrong.strerror}") from None
     log = _Log(on_line)
+    ended_well = False
     try:
         timed_out = not _follow(child, log, time.monotonic() + timeout, stopping or threading.Event())
+        ended_well = not timed_out and child.returncode == 0
     finally:
         _end_group(child)
+        if mark is not None and not ended_well:  # what a program that succeeds leaves running on purpose is its own
+            end_marked(mark, GRACE)
     return Ended(child.returncode, log.text(), timed_out)
 
 

@@ -102,6 +102,44 @@ def test_a_program_does_not_outlive_its_run(line: Line, how: signal.Signals) -> 
     _until(lambda: line.control.runs.all()[0].state is state, seconds=5)
 
 
+def _leaving(line: Line, then: str) -> Callable[[], int]:
+    """Let a node start something that leaves its session, and do more; return what gives that process's number."""
+    line.recipe(
+        "nodes:\n  a: {python: a.py, timeout: 3s}\n" if then == "late" else "nodes:\n  a: {python: a.py}\n",
+        a_py="import subprocess, sys, time\n"
+        "subprocess.Popen(['sh', '-c', 'echo $$ > pid.new; mv pid.new pid; trap : TERM; while :; do sleep 1; done'],"
+        " start_new_session=True, stdout=subprocess.DEVNULL)\n"
+        + {"fails": "time.sleep(1); sys.exit(1)", "late": "time.sleep(60)", "waits": "time.sleep(60)"}[then],
+    )
+    told = line.root / "recipes" / "r" / "pid"
+
+    def number() -> int:
+        _until(told.exists)
+        return int(told.read_text())
+
+    return number
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="nobody but Linux tells whose child it was")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_what_leaves_a_nodes_session_does_not_outlive_a_killed_run(line: Line, how: signal.Signals) -> None:
+    number = _leaving(line, "waits")
+    child = _elsewhere(line)
+    left = number()
+    assert os.getsid(left) == left
+    os.kill(child, how)
+    os.waitpid(child, 0)
+    _until(lambda: not _alive(left), seconds=15)
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="nobody but Linux tells whose child it was")
+@pytest.mark.parametrize("then", ["fails", "late"])
+def test_what_leaves_a_nodes_session_ends_with_a_node_that_fails(line: Line, then: str) -> None:
+    number = _leaving(line, then)
+    assert line.run().state is RunState.ERRORED
+    assert not _alive(number())
+
+
 def test_a_killed_runs_statement_is_ended_by_the_server(line: Line) -> None:
     line.recipe("nodes:\n  a: {sql: a.sql}\n", a_sql="UPDATE orders SET amount = 0; SELECT pg_sleep(60)")
     child = _elsewhere(line)
