@@ -64,8 +64,15 @@ def log_in(services: Services, person: str, password: Secret, *, renews: bool) -
     """Prove a login against the server and keep it; with ``renews`` it gets a new password that nobody else knows."""
     _check_external(services.environment)
     person = person_name(person)
+    password = _after_a_change(services, person, password)
     login = login_at(services.environment, person_role(services.environment.name, person), password)
-    identity, provisioner = services.people.identify(login)
+    try:
+        identity, provisioner = services.people.identify(login)
+    except NotPermitted as refused:
+        if services.secrets.read(login_path(person)) is None:
+            raise
+        hint = f"kitchen whoami -e {services.environment.name}: a login of {person} is kept here, perhaps a newer one"
+        raise NotPermitted(refused.message, hint=hint) from None
     _keep(services, identity, password, provisioner)
     if renews:
         new = Secret(randomness.token_urlsafe(24))
@@ -77,6 +84,14 @@ def log_in(services: Services, person: str, password: Secret, *, renews: bool) -
     return identity
 
 
+def _after_a_change(services: Services, person: str, password: Secret) -> Secret:
+    """Return the password that a change, which was cut off after the server knew it, left here; else the same."""
+    kept = services.secrets.read(login_path(person)) or {}
+    if "next" not in kept or kept.get("password") != password.reveal():
+        return password
+    return Secret(kept["next"]) if _opens(services, person, Secret(kept["next"])) else password
+
+
 def log_in_again(services: Services) -> Identity:
     """Prove the kept login, also one whose change of password was cut off, and note what the server says of it now."""
     found = kept_login(services)
@@ -86,17 +101,18 @@ def log_in_again(services: Services) -> Identity:
             hint=f"kitchen login -e {services.environment.name}",
         )
     kept = services.secrets.read(login_path(found.identity.person)) or {}
-    password = Secret(kept["next"]) if "next" in kept and _opens(services, found, kept["next"]) else None
-    chosen = password or found.credentials.password
+    chosen = _after_a_change(services, found.identity.person, Secret(kept.get("password", "")))
     login = login_at(services.environment, found.credentials.user, chosen)
     identity, provisioner = services.people.identify(login)
     _keep(services, identity, chosen, provisioner)
     return identity
 
 
-def _opens(services: Services, found: Kept, password: str) -> bool:
+def _opens(services: Services, person: str, password: Secret) -> bool:
     try:
-        services.people.identify(login_at(services.environment, found.credentials.user, Secret(password)))
+        services.people.identify(
+            login_at(services.environment, person_role(services.environment.name, person), password)
+        )
     except NotPermitted:
         return False
     return True
@@ -109,7 +125,9 @@ def _keep(services: Services, identity: Identity, password: Secret, provisioner:
          "deputy": "yes" if identity.is_deputy else "no", "provisioner": provisioner},
     )  # fmt: skip
     services.state_dir.mkdir(parents=True, exist_ok=True)
-    (services.state_dir / _WHO).write_text(identity.person + "\n")
+    work = services.state_dir / f"{_WHO}.new"  # every command reads it: whole, or not yet there
+    work.write_text(identity.person + "\n")
+    work.replace(services.state_dir / _WHO)
 
 
 def admit(services: Services, person: str, role: str, file: Path | None, *, renews: bool = False) -> Path | None:
@@ -120,10 +138,10 @@ def admit(services: Services, person: str, role: str, file: Path | None, *, rene
     _check_external(services.environment)
     person, role = person_name(person), group_of(role)
     known = any(one.name == person and one.revoked_at is None for one in services.people.all())
+    file = file or services.state_dir / "admitted" / f"{person}.password"
     if known and not renews:
         services.people.admit(person, role, None)
-        return None
-    file = file or services.state_dir / "admitted" / f"{person}.password"
+        return file if _is_first_password(services, person, file) else None
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     password = randomness.token_urlsafe(24)
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
@@ -132,6 +150,15 @@ def admit(services: Services, person: str, role: str, file: Path | None, *, rene
         kept.write(password + "\n")
     services.people.admit(person, role, Secret(password))
     return file
+
+
+def _is_first_password(services: Services, person: str, file: Path) -> bool:
+    """Say whether a file holds the password of somebody who was let in and has not changed it yet."""
+    try:
+        password = file.read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return False
+    return bool(password) and _opens(services, person, Secret(password))
 
 
 def revoke(services: Services, person: str, *, say: Say) -> tuple[str, ...]:
