@@ -130,12 +130,14 @@ def show(error: KitchenError) -> None:
         left = {"leftovers": error.leftovers} if isinstance(error, Incomplete) else {}
         click.echo(json.dumps({**told, **left}), err=True)
         return
-    click.echo(click.style("error: ", fg="red") + error.message, err=True, color=_colour())
+    from kitchen.cli.output import visible
+
+    click.echo(click.style("error: ", fg="red") + visible(error.message), err=True, color=_colour())
     if isinstance(error, Incomplete):
         for leftover in error.leftovers:
-            click.echo(f"  left: {leftover}", err=True)
+            click.echo(f"  left: {visible(leftover)}", err=True)
     if error.hint:
-        click.echo(f"  try: {error.hint}", err=True)
+        click.echo(f"  try: {visible(error.hint)}", err=True)
 
 
 def _show_usage(wrong: click.ClickException) -> None:

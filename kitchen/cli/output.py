@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, is_dataclass
@@ -16,25 +17,33 @@ import click
 
 from kitchen.domain.secret import Secret
 
+# what a terminal acts on instead of showing it; records hold what others wrote: names of hosts, people, files
+_ACTS = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    """Return a text whose control characters are shown and not acted on; lines and tabs stay."""
+    return _ACTS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
 
 def say(text: str) -> None:
     """Tell the user something that is not data."""
-    click.echo(text, err=True)
+    click.echo(visible(text), err=True)
 
 
 def step(text: str) -> None:
     """Tell which step runs."""
-    click.echo(click.style("· ", dim=True) + text, err=True)
+    click.echo(click.style("· ", dim=True) + visible(text), err=True)
 
 
 def done(text: str) -> None:
     """Tell that something is done."""
-    click.echo(click.style("✓ ", fg="green") + text, err=True)
+    click.echo(click.style("✓ ", fg="green") + visible(text), err=True)
 
 
 def warn(text: str) -> None:
     """Tell something the user should look at."""
-    click.echo(click.style("! ", fg="yellow") + text, err=True)
+    click.echo(click.style("! ", fg="yellow") + visible(text), err=True)
 
 
 def emit_json(data: object) -> None:
@@ -44,12 +53,13 @@ def emit_json(data: object) -> None:
 
 def json_text(data: object) -> str:
     """Return a document as the command line prints it."""
-    return json.dumps(data, default=_plain, indent=2, ensure_ascii=False)
+    text = json.dumps(data, default=_plain, indent=2, ensure_ascii=False)
+    return _ACTS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)  # those that JSON lets stand
 
 
-def emit(text: str) -> None:
-    """Print a line of data."""
-    click.echo(text)
+def emit(text: str, *, mark: str = "") -> None:
+    """Print a line of data, after a mark that may be coloured; programs that read it get it as it is."""
+    click.echo(mark + (visible(text) if sys.stdout.isatty() else text))
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -62,12 +72,13 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     from rich.console import Console
     from rich.measure import Measurement
     from rich.table import Table
+    from rich.text import Text
 
     drawn = Table(box=None, header_style="bold", pad_edge=False)
     for heading in headings:
         drawn.add_column(heading)
     for row in rows:
-        drawn.add_row(*(_cell(value) for value in row))
+        drawn.add_row(*(Text(_cell(value)) for value in row))  # not markup: a [name] is a name
     console = Console()
     # a table that is wider than the terminal runs over its edge: cut into narrow columns nothing of it can be read
     console.width = max(console.width, Measurement.get(console, console.options.update(max_width=1000), drawn).maximum)
@@ -106,7 +117,7 @@ def size(count: int) -> str:
 
 
 def _cell(value: object) -> str:
-    return "" if value is None else str(value)
+    return "" if value is None else visible(str(value)).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def _plain(value: object) -> Any:

@@ -96,7 +96,7 @@ def run_logs(identity: str, node: str | None, environment: str | None, *, as_jso
         if node is None and one.log:
             output.say(f"--- {one.node}, attempt {one.attempt}: {one.state}")
         if node in (None, one.node) and one.log:
-            click.echo(one.log, nl=False)
+            output.emit(one.log.removesuffix("\n"))
 
 
 def show_tests(runs: Sequence[Run]) -> None:

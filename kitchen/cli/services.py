@@ -115,9 +115,10 @@ def doctor_command(environment: str | None, as_json: bool) -> int:
     for finding in findings:
         if finding.environment != place:
             place = finding.environment
-            output.emit(click.style(place or "this machine", bold=True))
+            output.emit("", mark=click.style(place or "this machine", bold=True))
         mark, colour = marks[finding.level]
-        output.emit(f"  {click.style(mark, fg=colour)} {finding.level:<4} {finding.part:<12} {finding.says}")
+        shown = f" {finding.level:<4} {finding.part:<12} {finding.says}"
+        output.emit(shown, mark=f"  {click.style(mark, fg=colour)}")
         if finding.hint:
             output.emit(f"         {'':<12} try: {finding.hint}")
     return exit_code(findings)
