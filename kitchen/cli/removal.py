@@ -47,6 +47,9 @@ def _delete(
         services, app.repository, app.worktrees, found, force=force, keep_branch=keep_branch,
         recipes=services.environment.kitchens.on_delete, say=output.warn,
     )  # fmt: skip
+    if deletion.ignored:
+        more = f" and {len(deletion.ignored) - 5} more" if len(deletion.ignored) > 5 else ""
+        output.warn(f"with its worktree go files that git ignores: {', '.join(deletion.ignored[:5])}{more}")
     if dry_run:
         for step in delete_steps(services, deletion, repository=app.repository):
             output.emit(step.says)

@@ -27,6 +27,12 @@ from kitchen.saga import Step
 
 Say = Callable[[str], None]
 
+_CACHES = frozenset({
+    "__pycache__", ".venv", "venv", "node_modules", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis",
+    ".tox", ".ipynb_checkpoints", ".DS_Store", "dbt_packages",
+})  # fmt: skip
+_CACHED = (".pyc", ".egg-info")
+
 
 class DeleteServices(Protocol):
     """What deleting asks of an environment's services."""
@@ -56,6 +62,7 @@ class Deletion:
     remote_head: str | None = None  # where the branch stands in the remote; None: it stays, or there is none
     recipes: tuple[str, ...] = ()  # run before anything is removed
     forced: bool = False  # somebody agreed to lose work
+    ignored: tuple[str, ...] = ()  # files that git does not see, and that go: for a person to know
 
     def arguments(self) -> dict[str, object]:
         """Return what the journal keeps."""
@@ -115,7 +122,17 @@ def plan_deletion(
         _refuse_loss(services, repository, kitchen, worktree, (head, there))
     # a kitchen that was never ready, or has no files here, has nothing that a recipe could say goodbye to
     runs = recipes if kitchen.state is State.READY and worktree is not None and worktree.exists() else ()
-    return Deletion(kitchen, worktree, head, there, runs, forced=force)
+    ignored = _ignored(repository, worktree) if worktree is not None and (worktree / ".git").exists() else ()
+    return Deletion(kitchen, worktree, head, there, runs, forced=force, ignored=ignored)
+
+
+def _ignored(repository: Repository, worktree: Path) -> tuple[str, ...]:
+    """Return files that git ignores and that are no caches, which tools make again."""
+    return tuple(
+        path
+        for path in repository.ignored(worktree)
+        if not any(part in _CACHES or part.endswith(_CACHED) for part in path.rstrip("/").split("/"))
+    )
 
 
 def _heads(repository: Repository, branch: str) -> tuple[str | None, str | None]:

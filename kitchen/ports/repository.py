@@ -185,6 +185,10 @@ class Repository(Protocol):
         """Return changed and untracked (not ignored) paths of a worktree."""
         ...
 
+    def ignored(self, worktree: Path) -> tuple[str, ...]:
+        """Return what lies in a worktree and git is told not to see; a folder ends with a slash."""
+        ...
+
     def working(self, worktree: Path) -> Changes:
         """Return what is in a worktree and in no commit, and what git is in the middle of there."""
         ...

@@ -269,6 +269,26 @@ def test_delete_refuses_to_lose_work(bench: Bench, shop: Project) -> None:
     shop.git("branch", "-D", "profit")
 
 
+def test_delete_names_the_ignored_files_that_go(shop: Project) -> None:
+    shop.kitchen("create", "profit")
+    worktree = _worktree(shop, "profit")
+    (worktree / ".gitignore").write_text(".env\nexports/\n__pycache__/\n*.pyc\n")
+    Project(worktree, shop.home).commit("what git does not see")
+    for file in ("__pycache__/a.pyc", "recipes/b.pyc"):
+        (worktree / file).parent.mkdir(parents=True, exist_ok=True)
+        (worktree / file).write_text("made again")
+    told = shop.kitchen("delete", "profit", "--dry-run", "--force").stderr
+    assert "git ignores" not in told, "caches are nobody's work"
+    (worktree / ".env").write_text("TOKEN=mine")
+    (worktree / "exports").mkdir()
+    (worktree / "exports" / "result.csv").write_text("1,2\n")
+    told = shop.kitchen("delete", "profit", "--force", expect=2).stderr
+    assert "with its worktree go files that git ignores: .env, exports/\n" in told, "said before it asks"
+    assert (worktree / ".env").exists()
+    assert "git ignores: .env, exports/" in shop.kitchen("delete", "profit", "--force", "--yes").stderr
+    assert not worktree.exists()
+
+
 def test_delete_sees_commits_that_are_on_no_branch(shop: Project) -> None:
     shop.kitchen("create", "profit")
     worktree = _worktree(shop, "profit")

@@ -280,6 +280,14 @@ class GitRepository:
         """Return changed and untracked (not ignored) paths of a worktree."""
         return self.working(worktree).paths
 
+    def ignored(self, worktree: Path) -> tuple[str, ...]:
+        """Return what lies in a worktree and git is told not to see; a folder ends with a slash."""
+        out = self.git.run(
+            "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames", "--ignored=matching",
+            folder=worktree,
+        ).out  # fmt: skip
+        return tuple(entry[3:] for entry in out.split("\0") if entry.startswith("!! "))
+
     def working(self, worktree: Path) -> Changes:
         """Return what is in a worktree and in no commit, and what git is in the middle of there."""
         out = self.git.run(
