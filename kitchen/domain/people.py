@@ -17,10 +17,10 @@ _PERSON_LENGTH = 24
 
 RIGHTS = {
     "viewer": "read what is recorded: list, tree, status, show, runs, audit",
-    "developer": "make kitchens, work in one's own and where one is staff, delete them",
+    "developer": "make kitchens, work in one's own and where one is staff, ask for their merge, delete them",
     "releaser": "approve what others have planned",
     "admin": "admit and revoke people, refresh the pantry, prune",
-    "runner": "publish, as CI does",
+    "runner": "publish what others ask for, as CI does",
 }
 
 

@@ -13,6 +13,8 @@ from typing import Protocol
 
 from kitchen.domain.environment import Environment
 from kitchen.domain.versions import satisfies
+from kitchen.domain.words import counted
+from kitchen.operations.asking import absent_runner
 from kitchen.operations.doctor_access import judge_bucket, judge_vault
 from kitchen.operations.doctor_rights import judge_rights
 from kitchen.operations.doctor_server import judge, read_facts
@@ -221,6 +223,24 @@ def _examine_state(chart: Chart, services: Services) -> None:
     if environment.data is not None:
         with chart.examining("pantry"):
             _examine_pantry(chart, services)
+    if not environment.is_embedded and environment.kitchens.working:
+        with chart.examining("runner"):
+            _examine_runner(chart, services)
+
+
+def _examine_runner(chart: Chart, services: Services) -> None:
+    """Say whether anybody answers what people ask to merge."""
+    waiting = len(services.control.requests.standing())
+    asked = f"{counted(waiting, 'merge request')} {'waits' if waiting == 1 else 'wait'}" if waiting else ""
+    is_absent, last = absent_runner(services)
+    name = services.environment.name
+    if not is_absent:
+        by = f", {last.name} on {last.host}" if last is not None else ""
+        chart.ok("runner", f"is there{by}" + (f"; {asked}" if asked else ""))
+    elif waiting:
+        chart.warn("runner", f"{asked}, and no runner is there", f"kitchen schedule serve -e {name}")
+    elif last is not None:
+        chart.ok("runner", f"{last.name} was seen {last.seen_at:%Y-%m-%d %H:%M} UTC; nobody waits")
 
 
 def _examine_pantry(chart: Chart, services: Services) -> None:

@@ -125,11 +125,22 @@ def _merge(
     if merge.plan is None:
         services.control.requests.fulfilled(request.number, f"{request.target} has everything of it already")
         return
+    _refuse_guarded(request, merge.plan)
     if not programs:
         _refuse_programs(services, repository, merge.target, merge.plan)
     release = record(services, merge, merge.plan)
     services.control.requests.plan(request.number, release.number)
     apply(services, repository, release, say=say, asked=True)
+
+
+def _refuse_guarded(request: MergeRequest, plan: ReleasePlan) -> None:
+    """Raise Refused where access lists, gates or masking would change and nobody else has to agree."""
+    if plan.guarded and not plan.approvals:
+        raise Refused(
+            f"it changes {', '.join(plan.guarded[:5])}: who may do what, what is masked, or what guards it, "
+            "which no runner publishes unseen",
+            hint=f"somebody who may publish looks at it and types: kitchen merge {request.kitchen}",
+        )
 
 
 def _refuse_programs(services: DeliveryServices, repository: Repository, target: Kitchen, plan: ReleasePlan) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kitchen.errors import NotPermitted
-from tests.acceptance.external import RECIPE, places, psql
+from tests.acceptance.external import RECIPE, examined, places, psql
 from tests.acceptance.team import Team, made_project
 from tests.support import Project
 
@@ -233,6 +233,35 @@ def test_a_program_is_not_started_beside_the_runners_secrets(team: Team) -> None
     (team.folder / "seen").unlink()
 
 
+def test_what_is_masked_and_who_may_what_is_not_published_unseen(team: Team) -> None:
+    ann, ci, name = team.clones["ann"], team.clones["ci"], made(team.clones["ann"])
+    cook(ann, name)
+    worktree = ann.root / ".kitchen" / "worktrees" / name
+    masking = worktree / "environments" / "masking.yaml"
+    masking.write_text(masking.read_text().replace("{mask: email, subject: customer_id}", "{mask: keep, why: mine}"))
+    ann.git("-C", str(worktree), "commit", "-qam", "everybody's addresses")
+    ann.git("-C", str(worktree), "push", "-q", "origin", name)
+    asked(ann, name)
+    refused = ci.kitchen("ci", "publish", "--json", expect=5)
+    assert "environments/masking.yaml" in refused.stderr
+    assert "mask: keep, why: mine" not in shared(team, "environments/masking.yaml")
+    team.project.git("fetch", "-q", "origin")
+    team.project.kitchen("merge", name, "--yes", "-e", "dev")  # somebody who may publish has looked at it
+    assert "mask: keep, why: mine" in shared(team, "environments/masking.yaml")
+
+
+def test_a_child_goes_into_its_parent(team: Team) -> None:
+    ann, ci, parent = team.clones["ann"], team.clones["ci"], made(team.clones["ann"])
+    child = f"k{next(_numbers)}"
+    ann.kitchen("create", child, "--parent", parent)
+    cook(ann, child, 7)
+    assert asked(ann, child)["into"] == parent
+    ci.kitchen("ci", "publish")
+    ann.git("-C", str(ann.root / ".kitchen" / "worktrees" / parent), "pull", "-q", "origin", parent)
+    assert psql(ann, parent, f"SELECT segment FROM {child}") == "7"
+    assert "AS SELECT 7" in ann.git("show", f"{parent}:recipes/{child}/{child}.sql")
+
+
 def test_a_developer_reaches_nothing_of_the_runner(team: Team) -> None:
     """Neither the runner's login nor what it acts as: not by a secret's name, not in the server, not by SQL nodes."""
     ann, ci = team.clones["ann"], team.clones["ci"]
@@ -284,6 +313,8 @@ def test_waiting_for_a_runner_that_serves(team: Team) -> None:
     assert f"kitchen merge {name} --withdraw takes it back" in last
     ((number, state, _),) = requests(team, name)
     assert state == "queued", "Ctrl-C leaves it standing"
+    found = examined(ann, "dev", 1)["runner"]
+    assert (found["level"], found["says"]) == ("warn", "1 merge request waits, and no runner is there")
 
     server = started(team.clones["ci"], "schedule", "serve", "-e", "dev")
     try:
@@ -295,6 +326,7 @@ def test_waiting_for_a_runner_that_serves(team: Team) -> None:
             assert session.query(
                 "SELECT name FROM kitchen_control.runner WHERE seen_at > now() - interval '1 min'"
             ) == [("ci",)]
+        assert examined(ann, "dev", 1)["runner"]["says"].startswith("is there, ci on ")
         other = made(ann)
         cook(ann, other)
         recipe = ann.root / ".kitchen" / "worktrees" / other / "recipes" / other / f"{other}.sql"
@@ -327,3 +359,26 @@ def until(process: subprocess.Popen[str], word: str) -> str:
         if word in line:
             return said
     raise AssertionError(f"{word!r} was not said: {said}")
+
+
+def test_what_waits_for_approval(team: Team) -> None:
+    """Where the environment wants approvals, a runner plans, others approve, and the same request goes through."""
+    dev_file = team.project.root / "environments" / "dev.yaml"
+    team.project.git("fetch", "-q", "origin")
+    team.project.git("checkout", "-q", "-B", "gated", "origin/dev")
+    dev_file.write_text(dev_file.read_text() + "gates: {approvals: 1}\n")
+    team.project.commit("one more looks at it")
+    team.project.git("push", "-q", "origin", "gated:dev", "gated:main")
+    ann, ci, name = team.clones["ann"], team.clones["ci"], made(team.clones["ann"])
+    rel = team.admit("rel", "releaser")
+    cook(ann, name)
+    number = asked(ann, name)["number"]
+    refused = ci.kitchen("ci", "publish", expect=5)
+    assert "needs 1 more approval" in refused.stderr
+    with team.dev.look() as session:
+        ((release,),) = session.query("SELECT release FROM kitchen_control.merge_request WHERE number = %s", [number])
+    ann.kitchen("release", "approve", str(release), "-e", "dev", expect=8)
+    rel.kitchen("release", "approve", str(release), "-e", "dev")
+    asked(ann, name)
+    ci.kitchen("ci", "publish")
+    assert [state for _, state, _ in requests(team, name)] == ["refused", "published"]
