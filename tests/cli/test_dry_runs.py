@@ -18,7 +18,7 @@ from tests.report import TOTALS, commit, create, psql
 
 READING = {
     "diff", "doctor", "env", "list", "show", "status", "tree", "whoami", "audit list", "audit verify",
-    "environment align", "environment people", "environment show", "files get", "files ls", "pantry check",
+    "environment people", "environment show", "files get", "files ls", "pantry check",
     "pantry list", "pantry show", "pantry verify", "recipe check", "recipe find", "recipe graph", "recipe list",
     "recipe show", "release list", "release show", "runs list", "runs logs", "runs show", "schedule list", "secret get",
     "secret list", "staff list",
