@@ -42,7 +42,7 @@ class FolderStore:
             try:
                 return file.read_bytes()
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-                raise NotFound(f"there is no file {key!r}") from None
+                raise NotFound(f"there is no file {key!r}", hint="kitchen files ls") from None
 
     def list(self, prefix: str) -> tuple[str, ...]:
         """Return the keys below a prefix, sorted."""

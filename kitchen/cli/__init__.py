@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -97,6 +98,10 @@ def cli(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
+# what a disk or its rights refuse is no fault of the program
+_NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+
+
 def main() -> NoReturn:
     """Run the command line and leave with the exit code that the design promises."""
     try:
@@ -117,6 +122,11 @@ def main() -> NoReturn:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader (head, less) left: not our error
         sys.exit(0)
+    except OSError as wrong:
+        if wrong.errno not in _NOT_OURS or wrong.filename is None:
+            sys.exit(_report_bug(wrong))
+        show(KitchenError(f"{wrong.filename}: {wrong.strerror}", hint="make it writable, or make room, and try again"))
+        sys.exit(KitchenError.exit_code)
     except Exception as bug:  # noqa: BLE001 - the top of the program: one line for the user, the trace in a file
         sys.exit(_report_bug(bug))
 

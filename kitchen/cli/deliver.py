@@ -181,7 +181,7 @@ def promotion(app: App, environment: str | None, source: str | None) -> tuple[Se
     if source is not None and source not in below:
         raise InvalidInput(f"{source!r} is not promoted into {name!r} (these are: {', '.join(below) or 'none'})")
     if not below:
-        raise InvalidInput(f"nothing is promoted into {name!r}", hint="kitchen environment show")
+        raise InvalidInput(f"nothing is promoted into {name!r}: kitchens are merged into it", hint="kitchen merge K")
     if source is None and len(below) > 1:
         raise InvalidInput(f"several environments are promoted into {name!r}", hint=f"--from {below[0]}")
     refuse_half_merged(app, source or below[0])

@@ -176,7 +176,8 @@ def _rows(estimate: int) -> str | None:
 def _until(moment: datetime | None, now: datetime) -> str | None:
     if moment is None:
         return None
-    return "expired" if moment < now else "in " + output.ago(now, moment)
+    minute = timedelta(minutes=1)  # what was just made for 14 days has 14 days
+    return "expired" if moment < now else "in " + output.ago(now, moment + minute)
 
 
 def _tell(found: list[Overview]) -> None:

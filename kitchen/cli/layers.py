@@ -54,7 +54,7 @@ def hydrate_command(tables: tuple[str, ...], kitchen: str | None, dry_run: bool,
         return
     for result in results:
         if result.done is None:
-            output.say(f"  {result.table} is the kitchen's already")
+            output.done(f"{result.table} is the kitchen's own already")
             continue
         output.done(f"{result.table} is the kitchen's own now, a copy of {result.done.source}")
         for left in result.done.left_out:

@@ -15,6 +15,19 @@ from kitchen.errors import KitchenError
 Command = Callable[..., Any]
 
 
+class VersionNumber(click.ParamType):  # type: ignore[type-arg]  # older ones take none
+    """A version of the pantry as it is shown, v7, or its bare number."""
+
+    name = "version"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        digits = str(value).removeprefix("v")
+        if not (digits.isascii() and digits.isdigit() and len(digits) < 10):
+            self.fail(f"{value!r} is no version of a pantry; they are called v1, v2, …", param, ctx)
+        return int(digits)
+
+
 def current_app() -> App:
     """Return the project around the working folder."""
     return App(Path.cwd(), tell=step)

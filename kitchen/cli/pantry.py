@@ -11,7 +11,7 @@ import click
 
 from kitchen.app import App, Services
 from kitchen.cli import output
-from kitchen.cli.options import changing_options, current_app, environment_option, json_option
+from kitchen.cli.options import VersionNumber, changing_options, current_app, environment_option, json_option
 from kitchen.cli.pantry_policy import governing_policy, judging_policy, not_agreed, policy_of, shown
 from kitchen.cli.pantry_progress import Progress
 from kitchen.errors import InvalidInput, NotFound, Refused
@@ -182,7 +182,7 @@ def _would_choose(services: Services, policy: Policy) -> Subset | None:
 
 
 @pantry_command.command(name="verify")
-@click.argument("version", required=False, type=int)
+@click.argument("version", required=False, type=VersionNumber())
 @click.option("--whole", is_flag=True, help="Compare every row of large tables, not one part of them.")
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write FILE.html, .json or .txt.")
 @environment_option
@@ -253,7 +253,7 @@ def list_command(environment: str | None, as_json: bool) -> None:
 
 
 @pantry_command.command(name="show")
-@click.argument("version", required=False, type=int)
+@click.argument("version", required=False, type=VersionNumber())
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write FILE.html, .json or .txt.")
 @environment_option
 @json_option

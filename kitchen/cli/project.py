@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
 
 from kitchen.cli.options import changing_options
 from kitchen.cli.output import confirm, done, say, step
-from kitchen.errors import InvalidInput, NotFound
+from kitchen.errors import InvalidInput, KitchenError, NotFound
 from kitchen.operations.project import EXAMPLE, Scaffold, plan_scaffold, write_scaffold
 
 
@@ -60,8 +61,13 @@ def _show(folder: Path, scaffold: Scaffold, *, new_repository: bool) -> None:
 def _make(folder: Path, scaffold: Scaffold, *, new_repository: bool, commit: bool) -> None:
     from kitchen.app import commit_project, prepare_repository
 
-    repository = prepare_repository(folder, new=new_repository)
-    write_scaffold(folder, scaffold)
+    try:
+        repository = prepare_repository(folder, new=new_repository)
+        write_scaffold(folder, scaffold)
+    except OSError as wrong:
+        raise KitchenError(
+            f"{folder} cannot be written: {wrong.strerror}", hint="kitchen init in another DIR"
+        ) from None
     for path in scaffold.new:
         step(f"added {path}")
     for path in scaffold.kept:
@@ -74,4 +80,4 @@ def _advise(folder: Path, scaffold: Scaffold, *, committed: bool) -> None:
     done(f"{folder} is a kitchen project" + (" with its first commit" if committed else ""))
     if not committed and scaffold.new:
         say("  next: git add environments recipes && git commit -m 'Begin with kitchen'")
-    say(f"  then: {'' if folder == Path.cwd() else f'cd {folder} && '}kitchen up")
+    say(f"  then: {'' if folder == Path.cwd() else f'cd {shlex.quote(str(folder))} && '}kitchen up")

@@ -40,7 +40,7 @@ def change_staff(
     """Add somebody to a kitchen's staff or take somebody off it; done already is success."""
     _refuse_standing(kitchen)
     staff = [person for person in kitchen.staff if person not in (add, remove)]
-    if add is not None:
+    if add is not None and add.strip() != kitchen.owner:
         staff.append(_somebody(add, f"kitchen staff add ann -k {kitchen.name}"))
     if tuple(staff) == kitchen.staff:
         return kitchen
@@ -57,7 +57,8 @@ def hand_kitchen(control: Control, kitchen: Kitchen, person: str, *, dry_run: bo
     """Make somebody else the owner; raises InvalidInput for an empty name."""
     _refuse_standing(kitchen)
     heir = _somebody(person, f"kitchen hand {kitchen.name} ann@example.com")
-    return _saved(control, "hand", kitchen, {"owner": heir}, dry_run=dry_run)
+    staff = tuple(person for person in kitchen.staff if person != heir)
+    return _saved(control, "hand", kitchen, {"owner": heir, "staff": staff}, dry_run=dry_run)
 
 
 def _refuse_standing(kitchen: Kitchen) -> None:

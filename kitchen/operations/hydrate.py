@@ -119,7 +119,7 @@ def _resolved(text: str, known: set[TableName]) -> TableName:
     near = get_close_matches(text, [*(str(table) for table in known), *(table.name for table in known)], n=1)
     raise NotFound(
         f"nobody in this kitchen's layer has a table {text!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
-        hint=f"kitchen hydrate {near[0]}" if near else "kitchen show",
+        hint=f"kitchen hydrate {near[0]}" if near else "kitchen enter -- psql -c '\\d', which lists what is read",
     )
 
 

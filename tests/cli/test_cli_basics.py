@@ -177,3 +177,14 @@ def test_what_is_left_is_named(shop: Project) -> None:
     answer = failing(shop, "__import__('kitchen.errors').errors.Incomplete('not whole', leftovers=('role a', 'b'))")
     assert answer.returncode == 7
     assert answer.stderr == "error: not whole\n  left: role a\n  left: b\n"
+
+
+def test_what_a_disk_refuses_is_no_bug(shop: Project) -> None:
+    answer = failing(shop, "PermissionError(13, 'Permission denied', '/somewhere')")
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("error: /somewhere: Permission denied\n  try: ")
+    assert "cannot be written" in shop.kitchen("init", "/proc/nowhere", expect=1).stderr
+
+
+def test_a_version_is_named_as_it_is_shown(shop: Project) -> None:
+    assert "'v' is no version" in shop.kitchen("pantry", "show", "v", expect=2).stderr

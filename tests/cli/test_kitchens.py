@@ -427,6 +427,12 @@ def test_edit_and_hand(shop: Project) -> None:
     shop.kitchen("edit", "profit", expect=2)
     shop.kitchen("edit", "dev", "--ttl", "1h", expect=5)
     assert "profit" not in shop.kitchen("list", "--mine").stdout
+    again = _json(shop, "staff", "add", "bob@example.com", "-k", "profit")
+    assert isinstance(again, dict)
+    assert "bob@example.com" not in again["staff"], "whose it is needs not be let in"
+    given = _json(shop, "hand", "profit", "eve")
+    assert isinstance(given, dict)
+    assert given["staff"] == ["bob"]
 
 
 def test_the_audit_tells_who_did_what(shop: Project) -> None:
