@@ -8,6 +8,7 @@ from hmac import digest
 
 from kitchen.domain.secret import Secret
 from kitchen.errors import Refused
+from kitchen.masking.sql import number as number_of
 
 KEY_BYTES = 32
 SECRET_PATH = "masking/key"  # noqa: S105 - where it is, not what it is
@@ -63,6 +64,15 @@ def digest_sql(number: int, message: str) -> str:
     The pads are read in scalar sub-selects without references, which the server evaluates once for each query.
     """
     return f"sha256({_pad(number, 33, '5c')} || sha256({_pad(number, 1, '36')} || convert_to({message}, 'UTF8')))"
+
+
+def short_digest_sql(number: int, message: str) -> str:
+    """Return SQL for 56 bits, as a number, of SHA-256 of the sub-key and a text expression: to compare, not to publish.
+
+    One hash where HMAC needs two: nothing can be appended to a digest of which seven bytes are left.
+    """
+    key = f"(SELECT substr(decode(current_setting('{SETTING}{number}'), 'hex'), 1, {KEY_BYTES}))"
+    return number_of(f"sha256({key} || convert_to({message}, 'UTF8'))", 0, 7)
 
 
 def _pad(number: int, start: int, rest: str) -> str:

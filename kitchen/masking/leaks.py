@@ -8,12 +8,15 @@ from kitchen.domain.catalogue import SourceColumn, SourceTable
 from kitchen.domain.layout import TableName
 from kitchen.domain.masking import MaskKind, Policy
 from kitchen.masking import proofs, ranges
+from kitchen.masking.keys import short_digest_sql
 from kitchen.masking.masked import Masked, masked_columns
-from kitchen.masking.shapes import Shape, cards_in_numbers, of_text
+from kitchen.masking.shapes import Shape, cards_in_numbers, in_any, of_text
 from kitchen.masking.sql import literal, qualified, quote
 
 __all__ = ["Masked", "masked_columns"]
 MAX_DIGESTS = 250_000
+PAGES_AT_ONCE = 16  # 128 kB of a table
+LONG = 8_192  # bytes of a text that is not joined to others, but taken to hold something: joined they may be gigabytes
 
 
 def inside_query(source: str, columns: Sequence[Masked]) -> tuple[str, tuple[Masked, ...]] | None:
@@ -55,7 +58,7 @@ def digests_in_range(source: str, masked: Masked) -> str:
     value = ranges.normal(quote(single.column.name))
     test = ranges.in_range(single.decision, single.column, value)
     return (
-        f"SELECT DISTINCT {proofs.short_digest(value)} FROM {source} WHERE {value} <> '' AND {test} LIMIT {MAX_DIGESTS}"
+        f"SELECT DISTINCT {short_digest_sql(0, value)} FROM {source} WHERE {value} <> '' AND {test} LIMIT {MAX_DIGESTS}"
     )
 
 
@@ -64,7 +67,7 @@ def with_digests(source: str, masked: Masked, digests: Sequence[int]) -> str:
     source, single = proofs.elements(source, masked)
     value = ranges.normal(quote(single.column.name))
     listed = ",".join(str(digest) for digest in digests)
-    return f"SELECT count(*) FROM {source} WHERE {proofs.short_digest(value)} = ANY ('{{{listed}}}'::bigint[])"
+    return f"SELECT count(*) FROM {source} WHERE {short_digest_sql(0, value)} = ANY ('{{{listed}}}'::bigint[])"
 
 
 def constants_query(source: str, columns: Sequence[Masked], constants: Sequence[str]) -> str:
@@ -95,6 +98,23 @@ def scans(table: SourceTable, policy: Policy) -> dict[str, Shape]:
         elif _may_be_cards(column) and decided.decision.is_kept and "card numbers" not in why:
             found[f"{column.name}: card numbers"] = cards_in_numbers(value)
     return found
+
+
+def any_query(place: TableName, found: Mapping[str, Shape]) -> str | None:
+    """Return SQL that says whether any text of a plain table may hold a shape; None where no shape is looked for so."""
+    texts = dict.fromkeys(shape.text for shape in found.values() if shape.text is not None)
+    if not texts:
+        return None
+    table = qualified(place)
+    short = (f"CASE WHEN octet_length({text}) > {LONG} THEN '@' ELSE {text} END" for text in texts)
+    joined = f"string_agg(concat_ws(E'\\n', {', '.join(short)}), E'\\n')"
+    pages = f"pg_relation_size({literal(table)}::regclass) / current_setting('block_size')::int"
+    within = f"t.ctid >= ('(' || g.p || ',0)')::tid AND t.ctid < ('(' || g.p + {PAGES_AT_ONCE} || ',0)')::tid"
+    return (
+        f"SELECT EXISTS (SELECT FROM generate_series(0, {pages}, {PAGES_AT_ONCE}) g(p)"
+        f" CROSS JOIN LATERAL (SELECT {joined} AS v FROM ONLY {table} t WHERE {within} OFFSET 0) c"
+        f" WHERE {in_any('c.v')})"
+    )
 
 
 def quick_query(place: TableName, found: Mapping[str, Shape]) -> str:

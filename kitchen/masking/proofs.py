@@ -9,19 +9,14 @@ from math import sqrt
 from kitchen.domain.catalogue import SourceTable
 from kitchen.domain.masking import Decision, MaskKind
 from kitchen.masking import ranges
-from kitchen.masking.keys import digest_sql
+from kitchen.masking.keys import short_digest_sql
 from kitchen.masking.masked import Masked
 from kitchen.masking.masks import INTEGER_BITS
-from kitchen.masking.sql import literal, number, quote
+from kitchen.masking.sql import literal, quote
 
 SLICE = 20_000  # rows or values of a column that one comparison holds in memory
 _SEPARATOR = literal(chr(31))
 _COARSE = ("year", "month")
-
-
-def short_digest(message: str) -> str:
-    """Return SQL for 56 bits of the one-off digest of a text expression, as a number."""
-    return number(digest_sql(0, message), 0, 7)
 
 
 def elements(source: str, masked: Masked) -> tuple[str, Masked]:
@@ -71,7 +66,7 @@ def values_query(source: str, masked: Masked, share: int) -> str:
     """Return SQL for the digests of a column's different values: all, or those whose first byte is below the share."""
     source, single = elements(source, masked)
     value = ranges.normal(quote(single.column.name))
-    digests = f"SELECT DISTINCT {short_digest(value)} AS d FROM {source} WHERE {value} <> ''"
+    digests = f"SELECT DISTINCT {short_digest_sql(0, value)} AS d FROM {source} WHERE {value} <> ''"
     return f"SELECT d FROM ({digests}) x" + ("" if share >= 256 else f" WHERE d >> 48 < {share}")
 
 
@@ -102,7 +97,7 @@ def row_query(table: SourceTable, source: str, columns: Sequence[Masked], part: 
     The parts are told apart by a hash that every server computes alike; it protects nothing and need not.
     """
     key = _key(table)
-    digests = [short_digest(key), *(_of_row(masked, key) for masked in columns)]
+    digests = [short_digest_sql(0, key), *(_of_row(masked, key) for masked in columns)]
     return f"SELECT {', '.join(digests)} FROM {source}{_in_part(table, part, parts)}"
 
 
@@ -126,8 +121,9 @@ def _key(table: SourceTable) -> str:
 
 
 def _in_part(table: SourceTable, part: int, parts: int) -> str:
-    spread = f'(hashtextextended(({_key(table)}) COLLATE "C", 0) & 9223372036854775807)'
-    return f" WHERE {spread} % {parts} = {part}" if parts > 1 else ""
+    whole = [c.name for c in table.columns if (c.name,) == table.primary_key and c.base in INTEGER_BITS]
+    hashed = f"hashint8extended({quote(whole[0])}, 0)" if whole else f'hashtextextended(({_key(table)}) COLLATE "C", 0)'
+    return f" WHERE ({hashed} & {2**63 - 1}) % {parts} = {part}" if parts > 1 else ""
 
 
 def _of_row(masked: Masked, key: str) -> str:
@@ -138,7 +134,7 @@ def _of_row(masked: Masked, key: str) -> str:
         filled = f"EXISTS (SELECT FROM unnest({name}) kitchen_u(kitchen_e) WHERE kitchen_u.kitchen_e::text <> '')"
     elif masked.column.category == "D":
         filled = f"{name}::text NOT IN ('infinity', '-infinity')"  # no day is said, and none is moved
-    return f"CASE WHEN {filled} THEN {short_digest(message)} END"
+    return f"CASE WHEN {filled} THEN {short_digest_sql(0, message)} END"
 
 
 # --- what is told of the pantry itself --------------------------------------------------------------------------------

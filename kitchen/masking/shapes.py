@@ -1,13 +1,14 @@
 """Shapes of personal data, and SQL that counts the values of a column which hold one that is no output of ours.
 
-Each shape has a quick count, which a server shares among parallel workers, and where that is not the whole truth an
-exact one, asked only of columns whose quick count found something: a check digit is reckoned in a subquery, and a
-subquery that depends on the row keeps the whole scan in one process.
+Three looks, each only where the one before it found something. All texts of a few pages at once: a regular expression
+costs more to begin than to go on, so that one over many values is several times faster than one for each. Then a quick
+count for each shape, which a server shares among parallel workers. Then an exact one: a check digit is reckoned in a
+subquery, and a subquery that depends on the row keeps the whole scan in one process.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kitchen.masking.sql import literal
 
@@ -28,13 +29,14 @@ class Shape:
     quick: str  # an aggregate; where it is 0, there is nothing
     exact: str | None = None  # an aggregate over the values that may have it; None: the quick one is exact
     may_have: str | None = None  # a condition that every value which the exact one counts fulfils
+    text: str | None = None  # what it is looked for in; None: the look at many texts at once says nothing about it
 
 
 def of_text(value: str) -> dict[str, Shape]:
     """Return how each shape of personal data is counted in a text, by the shape's name."""
     numbers = f"(octet_length({value}) >= {_SHORTEST} AND {value} ~ {literal(_LONG_NUMBER)})"
     quick = f"count(*) FILTER (WHERE {numbers})"  # of both alike: the server counts it once
-    return {
+    found = {
         "e-mail addresses": Shape(f"count(*) FILTER (WHERE {email_found(value)})"),
         "card numbers": Shape(quick, _mostly(value, _CARD, f"{_luhn('m.d')} AND left(m.d, 6) <> '400000'"), numbers),
         "IBAN": Shape(quick, f"count(*) FILTER (WHERE {value} ~ {literal(_IBAN)} AND {_iban_found(value)})", numbers),
@@ -42,6 +44,12 @@ def of_text(value: str) -> dict[str, Shape]:
             f"count(*) FILTER (WHERE {value} LIKE '%-__-____%' AND {value} ~ {literal(_SSN)})"
         ),
     }  # fmt: skip
+    return {name: replace(shape, text=value) for name, shape in found.items()}
+
+
+def in_any(texts: str) -> str:
+    """Return SQL that is true of whatever holds a shape, also of many texts after each other."""
+    return f"(strpos({texts}, '@') > 0 OR {texts} LIKE '%-__-____%' OR {texts} ~ {literal(_LONG_NUMBER)})"
 
 
 def cards_in_numbers(value: str) -> Shape:

@@ -129,6 +129,11 @@ def _shapes(subject: Subject) -> Found:
             continue
         looked += len(scans)
         place = subject.store.place(subject.version, table.name)
+        any_query = None if table.partitioned else leaks.any_query(place, scans)
+        if any_query is not None and not subject.store.query(any_query)[0][0]:
+            scans = {name: shape for name, shape in scans.items() if shape.text is None}
+        if not scans:
+            continue
         counts = dict(zip(scans, subject.store.query(leaks.quick_query(place, scans))[0], strict=True))
         unsure = {name: shape for name, shape in scans.items() if counts[name] and shape.exact is not None}
         if unsure:

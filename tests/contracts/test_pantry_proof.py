@@ -90,6 +90,8 @@ def test_what_passes_is_told_with_its_measure(place: Place, production: Producti
     assert found["rights"].measured != "0 roles"
 
 
+# the look at many texts at once begins with the first page and ends with the last
+MANY_PAGES = "INSERT INTO {}.staff (id, name, note) SELECT n, '', repeat('a ', 250) FROM generate_series(1000, 3000) n;"
 SPOILT = [
     ("same-row identity", "UPDATE {}.staff SET badge = 9 * 7919 WHERE id = 9", "staff.badge"),
     ("same-row identity", "UPDATE {}.staff SET nick = ARRAY['Nick4', 'Nock4'] WHERE id = 4", "staff.nick"),
@@ -101,6 +103,10 @@ SPOILT = [
     ("shapes", "UPDATE {}.staff SET note = 'paid with 4539 5787 6362 1486' WHERE id = 5", "card numbers"),
     ("shapes", "UPDATE {}.staff SET note = 'to DE89 3704 0044 0532 0130 00' WHERE id = 5", "IBAN"),
     ("shapes", "UPDATE {}.staff SET note = 'ssn 123-45-6789' WHERE id = 5", "national ids"),
+    ("shapes", "UPDATE {}.staff SET note = 'ask ann@corp.example' WHERE id = 5", "e-mail addresses"),
+    ("shapes", "UPDATE {}.staff SET note = repeat('a ', 9000) || 'DE89370400440532013000' WHERE id = 5", "IBAN"),
+    ("shapes", MANY_PAGES + "UPDATE {}.staff SET note = 'ssn 123-45-6789' WHERE id = 1000", "national ids"),
+    ("shapes", MANY_PAGES + "UPDATE {}.staff SET note = 'ssn 123-45-6789' WHERE id = 3000", "national ids"),
     ("canaries", "UPDATE {}.staff SET note = 'for SURNAME77' WHERE id = 5", "canary 1"),
     ("structure", "COMMENT ON COLUMN {}.staff.note IS 'ask ann@corp.example'", "comment on staff.note"),
     ("structure", "CREATE INDEX odd_index ON {}.staff (id) WHERE note <> '+49 30 1234567'", "index odd_index"),
@@ -111,7 +117,7 @@ SPOILT = [
 ]
 
 
-@pytest.mark.parametrize("spoilt", SPOILT, ids=[f"{s[0]}: {s[2]}" for s in SPOILT])
+@pytest.mark.parametrize("spoilt", SPOILT, ids=[f"{n}: {s[0]}, {s[2]}" for n, s in enumerate(SPOILT)])
 def test_every_check_can_fail(place: Place, production: Production, version: int, spoilt: tuple[str, str, str]) -> None:
     name, spoil, said = spoilt
     schema = f"pantry_v{version}"
