@@ -137,9 +137,10 @@ def refresh_command(environment: str | None, dry_run: bool, yes: bool, as_json: 
         says = [step.says.replace("v0", "v<next>") for step in steps]
         for line in [] if as_json else says:
             output.emit(line)
-        subset = _would_choose(services, policy)
+        tables, subset = _would_read(services, policy)
         if as_json:
-            output.emit_json({"steps": says, "sample": subset.document() if subset is not None else None})
+            sample = subset.document() if subset is not None else None
+            output.emit_json({"steps": says, "sample": sample, "tables": tables})
         return
     progress = Progress()
     wish = Refresh(
@@ -170,15 +171,25 @@ def _sample_rules(services: Services, policy: Policy) -> list[dict[str, object]]
     return [{"table": str(table), "rows": about, "rule": rule} for table, about, rule in found]
 
 
-def _would_choose(services: Services, policy: Policy) -> Subset | None:
-    """Choose the sample's rows, copy none, and say how many of which tables would come, and why."""
+def _would_read(services: Services, policy: Policy) -> tuple[list[dict[str, object]] | None, Subset | None]:
+    """Copy nothing, and say about how many rows of which tables would come; a sample's are chosen, and why is said."""
     from kitchen.operations.subset import choose
 
     data = services.environment.data
-    if data is None or data.sample is None:
-        return None
     with services.source.snapshot() as snapshot:
-        return choose(snapshot, snapshot.catalogue(), policy, data.sample, say=output.say)
+        catalogue = snapshot.catalogue()
+        subset = choose(snapshot, catalogue, policy, data.sample if data is not None else None, say=output.say)
+    if subset is not None:
+        return None, subset
+    tables: list[dict[str, object]] = []
+    for table in sorted(catalogue.tables, key=lambda table: -table.rows):
+        own = policy.table(table.name)
+        rule = "structure only" if own.rows == "none" else f"where {own.where}" if own.where else "all rows"
+        rows = 0 if own.rows == "none" else table.rows or (None if table.pages else 0)  # never analysed
+        tables.append({"table": str(table.name), "rows": rows, "rule": rule})
+        about = f"about {rows:,}" if rows is not None else "an unknown number of"
+        output.say(f"{table.name}: {about} rows: {rule}")
+    return tables, None
 
 
 @pantry_command.command(name="verify")

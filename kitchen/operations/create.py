@@ -34,7 +34,7 @@ Say = Callable[[str], None]
 
 def create_working(services: StandingServices, repository: Repository, creation: Creation, *, say: Say) -> Kitchen:
     """Make a working kitchen; raises what stopped it, with everything undone."""
-    steps = create_steps(services, creation, repository=repository)
+    steps = create_steps(services, creation, repository=repository, say=say)
     perform(services.control, "create", creation.kitchen.name, creation.arguments(), steps, say)
     return creation.kitchen.with_state(State.READY)
 
@@ -78,8 +78,9 @@ def rebuild(services: StandingServices, repository: Repository | None, operation
 
 
 def create_steps(
-    services: StandingServices, creation: Creation | Kitchen, *, repository: Repository | None = None
-) -> list[Step]:
+    services: StandingServices, creation: Creation | Kitchen, *, repository: Repository | None = None,
+    say: Say = lambda _: None,
+) -> list[Step]:  # fmt: skip
     """Return the steps that make a kitchen, in order; a bare Kitchen means no branch to make and no worktree.
 
     The step that makes it READY is the pivot, except for candidates; what follows furnishes it. ``repository`` is
@@ -96,16 +97,16 @@ def create_steps(
     steps += [_secret_step(services, kitchen), _workspace_step(services, kitchen)]
     if creation.worktree is not None and repository is not None:
         steps.append(_worktree_step(repository, kitchen, creation.worktree))
-    return [*steps, _ready_step(services, kitchen), *_furnishing(services, creation)]
+    return [*steps, _ready_step(services, kitchen), *_furnishing(services, creation, say)]
 
 
-def _furnishing(services: Any, creation: Creation) -> list[Step]:
+def _furnishing(services: Any, creation: Creation, say: Say) -> list[Step]:
     """Return what follows once the kitchen is ready; running recipes asks more of services than making kitchens."""
     if not creation.recipes and creation.kitchen.data in ("layer", "none"):
         return []
     from kitchen.operations.furnish import furnish_steps  # noqa: PLC0415 - an engine that most creates never need
 
-    return furnish_steps(services, creation.kitchen, creation.worktree, creation.recipes)
+    return furnish_steps(services, creation.kitchen, creation.worktree, creation.recipes, say=say)
 
 
 def _record_step(services: StandingServices, creation: Creation) -> Step:

@@ -17,6 +17,7 @@ from kitchen.operations.hydrate import HydrateServices
 from kitchen.operations.hydrate_sample import PREFIX, sample_step
 from kitchen.operations.run import Services as RunServices
 from kitchen.operations.run import run_recipe
+from kitchen.operations.subset import Say
 from kitchen.saga import Step
 
 
@@ -25,12 +26,12 @@ class FurnishServices(RunServices, HydrateServices, Protocol):
 
 
 def furnish_steps(
-    services: FurnishServices, kitchen: Kitchen, worktree: Path | None, recipes: Sequence[str]
+    services: FurnishServices, kitchen: Kitchen, worktree: Path | None, recipes: Sequence[str], *, say: Say
 ) -> list[Step]:
     """Return the steps that fill a new kitchen: copying what it reads, if so wished, then the recipes, in order."""
     steps = [_copy_step(services, kitchen)] if kitchen.data == "copy" else []
     if kitchen.data.startswith(PREFIX):
-        steps.append(sample_step(services, kitchen))
+        steps.append(sample_step(services, kitchen, say=say))
     return steps + [_recipe_step(services, kitchen, worktree, recipe, "create") for recipe in recipes]
 
 

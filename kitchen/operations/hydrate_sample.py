@@ -11,15 +11,17 @@ from kitchen.domain.layout import Layer, TableName
 from kitchen.domain.masking import Policy, Reference
 from kitchen.domain.sample import Sample, share_of
 from kitchen.operations.hydrate import HydrateServices
-from kitchen.operations.subset import Subset, chosen
+from kitchen.operations.subset import Say, Subset, chosen, say_chosen
 from kitchen.ports import ChosenRows, Moment, Session, Tables
 from kitchen.saga import Step
 
 PREFIX = "sample:"
 
 
-def sample_step(services: HydrateServices, kitchen: Kitchen) -> Step:
-    """Return the step that copies a sample; each table commits by itself, and what is there stays.
+def sample_step(services: HydrateServices, kitchen: Kitchen, *, say: Say) -> Step:
+    """Return the step that copies a sample and says why each table comes along, and how much of it.
+
+    Each table commits by itself, and what is there stays.
 
     Run anew after a crash it chooses the same rows again: they are chosen by hash, among the layers below.
     """
@@ -30,7 +32,8 @@ def sample_step(services: HydrateServices, kitchen: Kitchen) -> Step:
         session = services.sessions.open(credentials, application=f"kitchen {kitchen.name} sample")
         try:
             with services.tables.below(credentials, layer) as moment:
-                copy_sample(services.tables, session, layer, moment, sample, policy=_policy(services, kitchen))
+                policy = _policy(services, kitchen)
+                copy_sample(services.tables, session, layer, moment, sample, policy=policy, say=say)
         finally:
             session.close()
 
@@ -39,14 +42,16 @@ def sample_step(services: HydrateServices, kitchen: Kitchen) -> Step:
 
 
 def copy_sample(
-    tables: Tables, session: Session, layer: Layer, moment: Moment, sample: Sample, *, policy: Policy
+    tables: Tables, session: Session, layer: Layer, moment: Moment, sample: Sample, *, policy: Policy,
+    say: Say = lambda _: None,
 ) -> Subset:  # fmt: skip
-    """Copy a sample of the layers below into the kitchen and return what was chosen.
+    """Copy a sample of the layers below into the kitchen and return what was chosen, which is said before it is copied.
 
     The moment lasts until the end, so that no place of a chosen row is given to another one.
     """
     catalogue = moment.catalogue()
     subset = chosen(moment, catalogue, policy, sample)
+    say_chosen(subset, say)
     rows = _places(catalogue, subset)
     for table in catalogue.tables:
         tables.hydrate(session, layer, table.name, chosen=rows)

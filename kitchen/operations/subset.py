@@ -122,9 +122,14 @@ def choose(
     if sample is None:
         return None
     subset = chosen(moment, catalogue, policy, sample)
+    say_chosen(subset, say)
+    return subset
+
+
+def say_chosen(subset: Subset, say: Say) -> None:
+    """Say how many rows were chosen, of which tables, and why."""
     say(f"the sample has {subset.rows:,} rows, chosen in {subset.seconds:.1f} s:")
     tell(subset, say)
-    return subset
 
 
 def jobs_of(

@@ -110,3 +110,13 @@ def test_an_older_version_is_judged_by_what_it_was_made_under(people: Project) -
     assert "decides otherwise" not in told.stderr
     policy.unlink()
     assert json.loads(people.kitchen("pantry", "verify", "2", "--json").stdout)["passed"] is True
+
+
+def test_a_dry_run_says_how_many_rows_would_come(people: Project) -> None:
+    people.kitchen("pantry", "scan", "--write")
+    planned = people.kitchen("pantry", "refresh", "--dry-run")
+    assert "public.person: an unknown number of rows: all rows" in planned.stderr
+    people.kitchen("enter", "production", "--", "psql", "-q", "-c", "ANALYZE public.person")
+    assert "public.person: about 50 rows: all rows" in people.kitchen("pantry", "refresh", "--dry-run").stderr
+    told = json.loads(people.kitchen("pantry", "refresh", "--dry-run", "--json").stdout)
+    assert told["tables"] == [{"table": "public.person", "rows": 50, "rule": "all rows"}]

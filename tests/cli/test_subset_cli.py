@@ -106,7 +106,10 @@ def test_a_sampled_pantry_and_a_sampled_kitchen(people: Project) -> None:
     assert shown["rows"]["public.purchase"] == purchases
     assert "20 % by a hash of id" in people.kitchen("pantry", "show").stdout
 
-    people.kitchen("create", "half", "--data", "sample:50%")
+    said = people.kitchen("create", "half", "--data", "sample:50%").stderr
+    assert "rows, chosen in" in said
+    assert "public.kind: 7 of 7 rows: whole: it is small" in said, said
+    assert "rows: 50 % by a hash of id" in said, said
     try:
         own = "SELECT count(*) FROM pg_tables WHERE schemaname = 'half'"
         assert numbers(people, "half", own) == [6]
