@@ -21,6 +21,7 @@ from kitchen.operations.homes import key_home, state_home
 if TYPE_CHECKING:
     from kitchen.adapters.embedded.postgres import EmbeddedPostgres
     from kitchen.adapters.postgres.sessions import PgSessions
+    from kitchen.operations.file_keys import FileKeys
     from kitchen.operations.governing import Governed
     from kitchen.operations.people import Kept
     from kitchen.ports import (
@@ -144,8 +145,14 @@ class Services:
         """Return the bucket as the administrator whom KITCHEN_S3_… name sees it, or the environment's own key."""
         from kitchen.adapters.s3_bucket import S3Bucket
 
-        settings = self.environment.storage.settings
-        return S3Bucket.of_administrator(settings) if as_administrator else S3Bucket.of(settings, self.secrets)
+        return S3Bucket.of(self.environment.storage.settings, None if as_administrator else self.secrets)
+
+    @cached_property
+    def file_keys(self) -> FileKeys:
+        """Return what lends keys to the files of one kitchen."""
+        from kitchen.operations.file_keys import FileKeys
+
+        return FileKeys(self.environment, lambda: self.bucket(as_administrator=False), self.app.tell)
 
     @cached_property
     def containers(self) -> ContainerEngine | None:

@@ -10,6 +10,8 @@ from typing import Any
 
 from kitchen.adapters.s3 import S3Store, keys_of
 from kitchen.adapters.s3_connection import S3Keys, S3Place, Unsupported
+from kitchen.domain.lent_keys import LentKeys
+from kitchen.domain.secret import Secret
 from kitchen.errors import KitchenError, NotFound, Unavailable
 from kitchen.ports import SecretStore
 
@@ -22,18 +24,29 @@ class S3Bucket:
         self._keys = keys
 
     @classmethod
-    def of_administrator(cls, settings: Mapping[str, object]) -> S3Bucket:
-        """Return a file's bucket as the administrator in KITCHEN_S3_… sees it; raises NotPermitted without one."""
-        return cls(S3Place.from_settings(settings), S3Keys.of_administrator(os.environ))
+    def of(cls, settings: Mapping[str, object], secrets: SecretStore | None) -> S3Bucket:
+        """Return a file's bucket as the environment's own key sees it; without secrets, as its administrator does.
 
-    @classmethod
-    def of(cls, settings: Mapping[str, object], secrets: SecretStore) -> S3Bucket:
-        """Return a file's bucket as the environment's own key sees it; raises NotPermitted where that is not here."""
-        return cls(S3Place.from_settings(settings), keys_of(settings, secrets))
+        Raises NotPermitted where those keys are not here; the administrator's are in KITCHEN_S3_….
+        """
+        keys = S3Keys.of_administrator(os.environ) if secrets is None else keys_of(settings, secrets)
+        return cls(S3Place.from_settings(settings), keys)
 
-    def files(self) -> S3Store:
-        """Return everything in the bucket, as far as these keys see it."""
-        return S3Store.at(self._place, self._keys)
+    def lend(self, role: str, name: str, policy: str, seconds: int) -> LentKeys:
+        """Return keys of a role that end by themselves, limited by a policy."""
+        with self._place.translated(f"borrowing the rights of {role}"):
+            answer = self._place.client(self._keys, "sts").assume_role(
+                RoleArn=role, RoleSessionName=name, Policy=policy, DurationSeconds=seconds
+            )["Credentials"]
+        return LentKeys(
+            answer["AccessKeyId"], Secret(answer["SecretAccessKey"]), Secret(answer["SessionToken"]),
+            answer["Expiration"],
+        )  # fmt: skip
+
+    def files(self, lent: LentKeys | None = None) -> S3Store:
+        """Return everything in the bucket, as far as these keys, or those that were lent, see it."""
+        keys = self._keys if lent is None else S3Keys(lent.access_key, lent.secret_key, lent.token)
+        return S3Store.at(self._place, keys)
 
     def exists(self) -> bool:
         """Say whether the bucket is there; raises NotPermitted where these keys may not ask."""

@@ -67,6 +67,9 @@ class S3Storage(Model, frozen=True, tag_field="kind", tag="s3"):
     endpoint: str | None = None
     region: str = "us-east-1"
     principal: str | None = None  # ARN of whom the key belongs to; default: what the server says of it
+    role: str | None = (
+        None  # ARN of a role that the key may assume: tools get its keys, for their kitchen's files alone
+    )
     access_key: SecretRef = SecretRef(secret="storage#access_key")  # noqa: S106 - the name of a secret, not one
     secret_key: SecretRef = SecretRef(secret="storage#secret_key")  # noqa: S106
     ca: str | None = None

@@ -137,7 +137,7 @@ def tried_outside(services: Services) -> tuple[str, ...]:
     asked: dict[str, Callable[[], object]] = {
         "read": lambda: files.get(key), "list": lambda: files.list(key), "write": write,
     }  # fmt: skip
-    return tuple(what for what, ask in asked.items() if not _refused(ask))
+    return tuple(what for what, ask in asked.items() if not is_refused(ask))
 
 
 def check_external(environment: Environment) -> None:
@@ -193,7 +193,8 @@ def _tried_inside(services: Services) -> KitchenError | None:
     return None
 
 
-def _refused(ask: Callable[[], object]) -> bool:
+def is_refused(ask: Callable[[], object]) -> bool:
+    """Say whether a question is refused; an answer, also that nothing is there, is none."""
     try:
         ask()
     except NotPermitted:

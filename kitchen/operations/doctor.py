@@ -15,7 +15,7 @@ from kitchen.domain.environment import Environment
 from kitchen.domain.versions import satisfies
 from kitchen.domain.words import counted
 from kitchen.operations.asking import absent_runner
-from kitchen.operations.doctor_access import judge_bucket, judge_vault
+from kitchen.operations.doctor_access import judge_bucket, judge_lending, judge_vault
 from kitchen.operations.doctor_rights import judge_rights
 from kitchen.operations.doctor_server import judge, read_facts
 from kitchen.operations.findings import Chart, Finding, Level
@@ -94,6 +94,8 @@ def examine_environment(
     with chart.examining("storage"):
         _examine_storage(chart, services.storage)
         judge_bucket(chart, services)
+    with chart.examining("file keys"):
+        judge_lending(chart, services)
     with chart.examining("containers"):
         _examine_containers(chart, services)
     with chart.examining("disk"):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import secrets as randomness
 from typing import Protocol
 
-from kitchen.domain.bucket_policy import merged
+from kitchen.domain.bucket_policy import merged, prefix_of
+from kitchen.domain.lent_keys import lender_of, own_files_policy
 from kitchen.errors import NotPermitted, Unavailable
 from kitchen.operations import bucket, vault_policies
 from kitchen.operations.external import PROVISIONER_PATH
 from kitchen.operations.findings import Chart
 from kitchen.ports import SecretStore
+
+_SHORTEST = 900  # seconds for which keys are lent at least
 
 
 class VaultServices(vault_policies.Services, Protocol):
@@ -60,6 +64,24 @@ def judge_bucket(chart: Chart, services: bucket.Services) -> None:
         chart.warn("bucket", f"policy: {'; '.join(changes)}", install)
     else:
         chart.ok("bucket", "policy as it should be" if wanted else "no policy is asked for")
+
+
+def judge_lending(chart: Chart, services: bucket.Services) -> None:
+    """Borrow keys as a kitchen's tools do, and say whether they open one folder and nothing else."""
+    environment = services.environment
+    role = lender_of(environment)
+    if role is None:
+        return
+    here, folder = services.bucket(as_administrator=False), f"doctor/{randomness.token_hex(8)}"
+    policy = own_files_policy(environment, f"{folder}/")
+    files = here.files(here.lend(role, "kitchen-doctor", policy, _SHORTEST))
+    own = f"{prefix_of(environment)}{folder}"
+    files.list(own)
+    if bucket.is_refused(lambda: files.get(f"{own}-of-another/file")):
+        chart.ok("file keys", "tools get keys to their own kitchen's files, for an hour")
+    else:
+        said = "the object store lends keys and does not limit them: a kitchen's tools would open every kitchen's files"
+        chart.fail("file keys", said, f"take role: out of storage: in environments/{environment.name}.yaml")
 
 
 def _reads(secrets: SecretStore, path: str) -> bool:

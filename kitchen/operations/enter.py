@@ -21,6 +21,7 @@ from kitchen.domain.environment import Environment
 from kitchen.domain.kitchen import Kind, Kitchen
 from kitchen.domain.layout import Layout
 from kitchen.errors import InvalidInput, NotFound
+from kitchen.operations.file_keys import FileKeys
 from kitchen.operations.shells import shell_of
 
 
@@ -44,6 +45,8 @@ class EnterServices(Protocol):
     def state_dir(self) -> Path: ...
     @property
     def embedded(self) -> Programs | None: ...
+    @property
+    def file_keys(self) -> FileKeys: ...
     def credentials(self, kitchen: Kitchen) -> Credentials: ...
 
 
@@ -65,7 +68,10 @@ def kitchen_environment(services: EnterServices, kitchen: Kitchen, private: Path
     ``private`` is a folder that only this user enters, and that the caller removes.
     """
     login = reachable(services, kitchen)
-    found = {**_without_password(services, kitchen, login), "PGPASSFILE": str(_password_file(login, private))}
+    found = {
+        **_without_password(services, kitchen, login), "PGPASSFILE": str(_password_file(login, private)),
+        **services.file_keys.variables(kitchen),
+    }  # fmt: skip
     if services.embedded is not None:
         found["PATH"] = os.pathsep.join([str(services.embedded.bin_dir), os.environ.get("PATH", os.defpath)])
     return found

@@ -13,9 +13,10 @@ from typing import Protocol
 
 from kitchen.domain.environment import Environment
 from kitchen.domain.kitchen import Kitchen
+from kitchen.domain.lent_keys import lender_of
 from kitchen.domain.recipe import Node, Recipe
 from kitchen.domain.run import Run
-from kitchen.domain.secret import Secret
+from kitchen.domain.secret import Secret, SecretReference
 from kitchen.errors import InvalidInput, NotFound, NotPermitted
 from kitchen.operations.enter import EnterServices, kitchen_environment
 from kitchen.operations.external import PROVISIONER_PATH
@@ -68,7 +69,7 @@ def secrets_of(services: Services, kitchen: Kitchen, recipe: Recipe) -> dict[str
     for node in recipe.nodes:
         for reference in _references(services.environment, node):
             path, _ = _parts(reference, node)
-            if path.partition("/")[0] in _OWN_HEADS:
+            if path.partition("/")[0] in _OWN_HEADS or path in _lenders(services.environment):
                 raise NotPermitted(
                     f"node {node.name!r} may not have the secret {path!r}: it opens more than its kitchen",
                     hint="kitchen secret set with another path",
@@ -82,6 +83,14 @@ def secrets_of(services: Services, kitchen: Kitchen, recipe: Recipe) -> dict[str
                     )
                 found[path] = kept
     return found
+
+
+def _lenders(environment: Environment) -> set[str]:
+    """Return where the key to everybody's files is, for environments that lend each kitchen its own."""
+    if lender_of(environment) is None:
+        return set()
+    found = (SecretReference.of(environment.storage.settings.get(name)) for name in ("access_key", "secret_key"))
+    return {reference.path for reference in found if reference is not None}
 
 
 def _references(environment: Environment, node: Node) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -13,9 +13,11 @@ from uuid import uuid4
 from kitchen.domain.environment import Chain
 from kitchen.domain.kitchen import Kind, Kitchen, State
 from kitchen.domain.layout import Layer, TableName
+from kitchen.domain.lent_keys import lender_of
 from kitchen.domain.recipe import Recipe, Severity
 from kitchen.domain.redaction import Redactor
 from kitchen.domain.run import Run, RunState, TestResult
+from kitchen.domain.secret import Secret
 from kitchen.engine.checks import Ground, tables_of
 from kitchen.engine.compile import places_of
 from kitchen.engine.execution import Execution, history_of
@@ -196,7 +198,7 @@ def _run(
         surroundings=lambda node: node_environment(services, kitchen, node, run=run, secrets=secrets),
         folder=folder / "recipes" / recipe.name,
         containers=services.containers,
-        redact=Redactor([services.credentials(kitchen).password, *hidden(secrets)]).redact,
+        redact=_masking(services, [services.credentials(kitchen).password, *hidden(secrets)]),
         say=say,
         in_place=kitchen.kind is Kind.STANDING,
         passed=lambda node: once.record(control.runs, layer, planned, node, run=run.id),
@@ -218,6 +220,14 @@ def _run(
         run, state=outcome.state, message=outcome.message, ended_at=datetime.now(UTC), nodes=tuple(outcome.nodes),
         tests=tuple(outcome.tests),
     )  # fmt: skip
+
+
+def _masking(services: Services, known: Sequence[Secret]) -> Callable[[str], str]:
+    """Return what masks the secrets of a run; keys to files are lent, and known, only when a node asks for them."""
+    lent = services.file_keys.secrets
+    if lender_of(services.environment) is None:
+        return Redactor(known).redact
+    return lambda text: Redactor([*known, *lent]).redact(text)
 
 
 def _finish(services: Services, run: Run, state: RunState, message: str | None) -> None:

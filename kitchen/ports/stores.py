@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from kitchen.domain.lent_keys import LentKeys
+
 
 class SecretStore(Protocol):
     """Small dictionaries of text by path. Path segments are ``[a-z0-9_-]{1,64}``; anything else is InvalidInput."""
@@ -61,8 +63,12 @@ class Bucket(Protocol):
         """Return the server's name of whom these keys belong to; None where it does not tell."""
         ...
 
-    def files(self) -> ObjectStore:
-        """Return everything in the bucket, as far as these keys see it."""
+    def lend(self, role: str, name: str, policy: str, seconds: int) -> LentKeys:
+        """Return keys of a role that end by themselves, limited by a policy; raises NotPermitted, Unavailable."""
+        ...
+
+    def files(self, lent: LentKeys | None = None) -> ObjectStore:
+        """Return everything in the bucket, as far as these keys, or those that were lent, see it."""
         ...
 
 

@@ -2,7 +2,8 @@
 
 ``KITCHEN_S3_ENDPOINT`` with ``KITCHEN_S3_ACCESS_KEY`` and ``KITCHEN_S3_SECRET_KEY`` (an administrator's) name one, and
 ``KITCHEN_S3_USER_ACCESS_KEY``, ``KITCHEN_S3_USER_SECRET_KEY`` a user of it without any right, whom its policies call
-``KITCHEN_S3_USER_PRINCIPAL``; ``KITCHEN_S3_REGION`` where it is not us-east-1.
+``KITCHEN_S3_USER_PRINCIPAL``, and that may assume the role ``KITCHEN_S3_ROLE``; ``KITCHEN_S3_REGION`` where it is not
+us-east-1.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from kitchen.adapters.s3_bucket import S3Bucket
 from kitchen.adapters.s3_connection import S3Keys, S3Place
 from kitchen.domain.environment import Environment, Service
 from kitchen.domain.secret import Secret
-from tests.contracts.seaweed import ACCOUNT, SeaweedFS
+from tests.contracts.seaweed import ACCOUNT, ROLE, SeaweedFS
 
 _NONE = Service("none")
 
@@ -34,12 +35,14 @@ class Shop:
     principal: str | None  # as the environment's file says it; None: the server is asked
     prefix: str = "shop"
     name: str = "dev"
+    role: str | None = None
 
     @property
     def environment(self) -> Environment:
         settings: dict[str, object] = {"bucket": self.place.bucket, "prefix": self.prefix, "region": self.place.region}
         settings |= {"endpoint": self.place.endpoint} if self.place.endpoint else {}
         settings |= {"principal": self.principal} if self.principal else {}
+        settings |= {"role": self.role} if self.role else {}
         return Environment(self.name, "dev", "production", _NONE, _NONE, Service("s3", settings), _NONE)
 
     @property
@@ -71,6 +74,7 @@ def shop_on(server: SeaweedFS) -> Iterator[Shop]:
     """Return a shop with a bucket that is not there yet, and a user without rights of its own."""
     place = S3Place(f"kitchen-test-{token_hex(6)}", server.endpoint)
     made = Shop(place, _keys(server.admin), _keys(server.nobody), f"{ACCOUNT}/nobody")
+    made = made.changed(role=ROLE if server.tells else None)
     yield from _emptied(made)
 
 
@@ -84,7 +88,8 @@ def real_shop() -> Iterator[Shop | None]:
     user = (os.environ["KITCHEN_S3_USER_ACCESS_KEY"], os.environ["KITCHEN_S3_USER_SECRET_KEY"])
     place = S3Place(f"kitchen-test-{token_hex(6)}", endpoint, os.environ.get("KITCHEN_S3_REGION", "us-east-1"))
     principal = os.environ.get("KITCHEN_S3_USER_PRINCIPAL")
-    yield from _emptied(Shop(place, S3Keys.of_administrator(os.environ), _keys(user), principal))
+    made = Shop(place, S3Keys.of_administrator(os.environ), _keys(user), principal)
+    yield from _emptied(made.changed(role=os.environ.get("KITCHEN_S3_ROLE")))
 
 
 def _emptied(shop: Shop) -> Iterator[Shop]:

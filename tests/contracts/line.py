@@ -18,8 +18,11 @@ from kitchen.domain.kitchen import Kind, Kitchen, State, pantry_reader_role
 from kitchen.domain.layout import Layer, Layout, layer_of
 from kitchen.domain.run import Run
 from kitchen.domain.secret import Secret
+from kitchen.errors import NotFound
 from kitchen.files.recipe import read_recipe
+from kitchen.operations.file_keys import FileKeys
 from kitchen.operations.run import run_recipe, run_tests
+from kitchen.ports import Bucket
 from tests.support import PasswordsInMemory, Warehouse
 
 PANTRY = """
@@ -59,6 +62,7 @@ class Line:
         self.secrets = PasswordsInMemory()
         service = Service("embedded")
         self.environment = Environment("dev", "dev", "production", service, service, service, service)
+        self.file_keys = FileKeys(self.environment, self._no_bucket, self.said.append)
         self.standing = self._kitchen("dev", None)
         self.kitchen = self._kitchen("profit", "dev")
         self._set_up()
@@ -103,6 +107,9 @@ class Line:
             )
         path = ", ".join(self.layer(kitchen).path())
         session.execute(f"ALTER ROLE {login} IN DATABASE {self.warehouse.superuser.database} SET search_path = {path}")
+
+    def _no_bucket(self) -> Bucket:
+        raise NotFound("the files of the line are in a folder")
 
     def superuser(self) -> PgSession:
         """Open a session that may do everything."""

@@ -44,7 +44,7 @@ def _furnished(house: VaultHouse) -> VaultHouse:
         root.put_policy(policy.name, policy.hcl)
     for path in (*(_named(house, path) for path in OF_OTHERS), *SHARED):
         root.write(path, {"password": path})
-    house.store(prefix=f"{house.prefix}eloper").write("sftp", {"password": "of another environment"})
+    house.store(prefix=house.elsewhere).write("sftp", {"password": "of another environment"})
     return house
 
 
@@ -83,7 +83,7 @@ def test_a_person_has_nothing_of_others(house: VaultHouse) -> None:
         with pytest.raises(NotPermitted):
             ann.list(folder)
     with pytest.raises(NotPermitted):
-        house.store(ann.login.secret.reveal(), prefix=f"{house.prefix}eloper").read("sftp")
+        house.store(ann.login.secret.reveal(), prefix=house.elsewhere).read("sftp")
     root = house.store()
     assert {path: root.read(path) for path in (_named(house, one) for one in OF_OTHERS)} == {
         path: {"password": path} for path in (_named(house, one) for one in OF_OTHERS)
@@ -120,7 +120,7 @@ def test_the_environments_own_login_has_all_of_the_environment_and_nothing_else(
     platform.write("kitchens/new", {"password": "x"}, create_only=True)
     platform.delete("kitchens/new")
     assert set(platform.list("")) >= {*SHARED, "provisioner"}
-    outside = house.store(platform.login.secret.reveal(), prefix=f"{house.prefix}eloper")
+    outside = house.store(platform.login.secret.reveal(), prefix=house.elsewhere)
     _refused(outside, "sftp")
     with pytest.raises(NotPermitted):
         platform.put_policy(f"kitchen-{house.environment.name}-provisioner", 'path "*" { capabilities = ["sudo"] }')

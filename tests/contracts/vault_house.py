@@ -48,6 +48,11 @@ class VaultHouse:
     def prefix(self) -> str:
         return f"kitchen-test-{self.mark}/dev"
 
+    @property
+    def elsewhere(self) -> str:
+        """Return the prefix of another environment, which begins like this one's."""
+        return f"{self.prefix}eloper"
+
     def name(self, person: str) -> str:
         """Return a person's name as it was admitted here."""
         return f"{person}_{self.mark}"
@@ -85,8 +90,9 @@ class VaultHouse:
     def clear(self) -> None:
         """Remove everything that was made."""
         root = self.store()
-        for path in root.list(""):
-            root.delete(path)
+        for store in (root, self.store(prefix=self.elsewhere)):
+            for path in store.list(""):
+                store.delete(path)
         for policy in vault_policies(self.environment):
             self._made.append(f"sys/policies/acl/{policy.name}")
         for path in self._made:
