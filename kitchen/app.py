@@ -234,12 +234,18 @@ class Services:
     @cached_property
     def source(self) -> Source:
         """Return where the environment's data comes from; raises InvalidInput where it receives none."""
-        from kitchen.adapters.postgres.source import PgSource
-        from kitchen.operations.governing import data_of, refuse_layered
+        from kitchen.operations.governing import data_of
 
-        parent = self.app.services(data_of(self.environment).source)
-        refuse_layered(self.environment, parent.layout, self.app.environments.top())
-        return PgSource(parent.sessions, parent.layout.logical)
+        return self.source_at(data_of(self.environment).source)
+
+    def source_at(self, environment: str) -> Source:
+        """Return what data is read from: production's schemas, or what another standing kitchen reads."""
+        from kitchen.adapters.postgres.source import PgSource
+
+        above = self.app.services(environment)
+        if above.layout.holds_production:
+            return PgSource(above.sessions, above.layout.logical)
+        return PgSource.of_layers(above.sessions, above.layer(above.standing()))
 
     def _administrator(self) -> Credentials:
         if self.embedded is not None:

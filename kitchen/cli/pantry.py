@@ -201,7 +201,8 @@ def _would_read(services: Services, policy: Policy) -> tuple[list[dict[str, obje
 def verify_command(
     version: int | None, whole: bool, report: Path | None, environment: str | None, as_json: bool
 ) -> None:
-    """Run the leak checks on a published version, against the source as it is now."""
+    """Run the leak checks on a published version, by the policy it was made under, against its source as it is now."""
+    from kitchen.operations.governing import data_of
     from kitchen.operations.pantry_report import document
     from kitchen.operations.pantry_verify import Subject, verify
 
@@ -209,7 +210,8 @@ def verify_command(
     app, services = _place(environment)
     found = _version(services, version)
     policy, differing = judging_policy(app, services, found)
-    with services.source.snapshot() as snapshot:
+    source = services.source_at(str(found.manifest.get("source") or data_of(services.environment).source))
+    with source.snapshot() as snapshot:
         store = services.pantry_store
         catalogue, newer = snapshot.catalogue().within(store.catalogue(found.version))
         subject = Subject(store, found.version, policy, catalogue, snapshot, newer=newer, whole=whole)

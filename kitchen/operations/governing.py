@@ -13,7 +13,6 @@ from hashlib import sha256
 from typing import Protocol
 
 from kitchen.domain.environment import DataSource, Environment
-from kitchen.domain.layout import Layout
 from kitchen.domain.masking import Policy
 from kitchen.errors import InvalidInput, NotFound
 from kitchen.files.environment import environments_from
@@ -143,12 +142,3 @@ def data_of(environment: Environment) -> DataSource:
             hint="set data: {from: production, masking: masking.yaml} in its file below environments/",
         )
     return environment.data
-
-
-def refuse_layered(environment: Environment, source: Layout, top: Environment) -> None:
-    """Raise InvalidInput where the data would come from an environment that is itself made of layers."""
-    if not source.holds_production:
-        raise InvalidInput(
-            f"data: from: {data_of(environment).source}: only the top environment can be a source for now",
-            hint=f"set data: from: {top.name}; parent: {environment.parent} may stay",
-        )

@@ -14,11 +14,19 @@ from kitchen.operations.pantry_key import one_off_key
 from kitchen.operations.pantry_subject import Found, Subject
 from kitchen.ports import Snapshot
 
+_SMALLEST_POOL = 8  # entries, by far: a mask that did nothing keeps every row
+_FEW_ROWS = 6
+
 
 def look_at_production(
     snapshot: Snapshot, catalogue: Catalogue, policy: Policy
 ) -> tuple[Mapping[str, frozenset[str]], Mapping[TableName, tuple[Masked, ...]]]:
-    """Return the entries of pools that production bears, and the columns whose values look like masked ones."""
+    """Return the entries of pools that production bears, and the columns whose values look like masked ones.
+
+    In a source that is masked itself all of them do, and are nobody's: nothing is looked for.
+    """
+    if snapshot.masked:
+        return {}, {}
     taken: list[Mapping[str, frozenset[str]]] = []
     suspects: dict[TableName, tuple[Masked, ...]] = {}
     for table in catalogue.tables:
@@ -74,6 +82,8 @@ def membership(subject: Subject) -> Found:
                 small.append(f"{name} ({masked.decision.mask.value})")
     notes = ["values of a small range, which production and pantry share by chance; compared row by row: "
              + ", ".join(small)] if small else []  # fmt: skip
+    if subject.snapshot.masked:
+        notes.append("the source is masked itself: its values that lie in the range of a mask are nobody's")
     return Found(f"{columns} columns; {compared} values compared by digests", tuple(faults), tuple(notes))
 
 
@@ -123,7 +133,7 @@ def identity(subject: Subject) -> Found:
             if not number:
                 continue
             said = f"{table.name}.{masked.column.name}: {number} of {paired} rows kept their value"
-            if proofs.is_strict(masked.decision) and number > proofs.by_chance(masked, paired):
+            if proofs.is_strict(masked.decision) and number > _by_chance(subject, masked, paired):
                 faults.append(said)
             else:
                 notes.append(f"{said} by chance or decision ({masked.decision.mask.value})")
@@ -131,6 +141,14 @@ def identity(subject: Subject) -> Found:
         notes.append(f"rows of {', '.join(apart)} cannot be paired: their key is masked, or they have none")
     share = "" if not parts_left else ", of large tables one part (all: --whole)"
     return Found(f"{rows} rows compared by digests{share}", tuple(faults), tuple(notes))
+
+
+def _by_chance(subject: Subject, masked: Masked, rows: int) -> int:
+    """Return how many rows may keep their value: more where both values come out of one pool, the source's and ours."""
+    assert subject.snapshot is not None  # noqa: S101 - as above
+    if subject.snapshot.masked and proofs.in_element(masked, "inside") is not None:
+        return max(_FEW_ROWS, rows // _SMALLEST_POOL)
+    return proofs.by_chance(masked, rows)
 
 
 def _same(

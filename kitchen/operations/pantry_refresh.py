@@ -226,7 +226,8 @@ def _built(services: Services, wish: Refresh, version: int, say: Say) -> Mapping
         examined = examine(snapshot, wish.policy, newest=newest, allow_proposed=services.environment.is_embedded)
         if examined.stopping:
             raise refuse(examined.stopping)
-        key = masking_key(wish.secrets, newest=newest)
+        moved = newest is not None and newest.manifest.get("source") != wish.source_name  # another has a key of its own
+        key = masking_key(wish.secrets, newest=None if moved else newest)
         subset = choose(snapshot, examined.catalogue, wish.policy, wish.sample, say=say)
         taken, suspects = look_at_production(snapshot, examined.catalogue, wish.policy)
         jobs = copy_jobs(wish, snapshot, examined, key, taken, subset=subset)
@@ -350,6 +351,7 @@ def _manifest(
                 masks[f"{table.name}.{column.name}"] = decided.decision.mask.value
     return {
         "source": wish.source_name,
+        "source_is_masked": snapshot.masked,
         "server": snapshot.server,
         "snapshot": {"id": snapshot.id, "taken_at": snapshot.taken_at.isoformat()},
         "made_at": datetime.now(UTC).isoformat(),

@@ -48,6 +48,10 @@ class Snapshot(Moment, Protocol):
     def taken_at(self) -> datetime: ...
     @property
     def server(self) -> str: ...
+    @property
+    def masked(self) -> bool:
+        """Say whether the source is masked itself, by its own pantry: what looks masked there is nobody's."""
+        ...
 
     def evidence(self, catalogue: Catalogue, tables: Collection[TableName] | None = None) -> Evidences:
         """Return what samples of columns look like: counts only."""

@@ -59,7 +59,7 @@ class PgPantryStore:
         """
         try:
             with snapshot.reader() as reading:
-                structure = without(read_structure(reading, snapshot.schemas), reading, dropped or {})
+                structure = without(snapshot.structure(reading), reading, dropped or {})
         except KitchenError:  # what was dropped meanwhile is in the moment's catalogue, and cannot be described
             snapshot.refuse_changes()
             raise

@@ -13,7 +13,10 @@ from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 
 from kitchen.adapters.postgres.connection import PgSession, connect
 from kitchen.adapters.postgres.discretion import is_of_rows, without_values
+from kitchen.adapters.postgres.layers_read import Layers
 from kitchen.adapters.postgres.source_samples import sample
+from kitchen.adapters.postgres.source_scratch import refuse_without_temporary_tables
+from kitchen.adapters.postgres.structure import Structure, read_structure
 from kitchen.adapters.postgres.structure_without import DEPENDANTS
 from kitchen.domain.catalogue import (
     PARTITION_KEY,
@@ -25,7 +28,7 @@ from kitchen.domain.catalogue import (
     SourceTable,
 )
 from kitchen.domain.connection import Credentials
-from kitchen.domain.layout import TableName
+from kitchen.domain.layout import Layer, TableName
 from kitchen.domain.secret import Secret
 from kitchen.errors import Conflict, KitchenError, NotFound, NotPermitted, Refused, Unavailable
 from kitchen.ports import Row, Sessions
@@ -135,11 +138,18 @@ _READING = [
 
 
 class PgSource:
-    """A source's schemas as they lie on its own server."""
+    """A source's schemas as they lie on its own server; those of several layers are read as one."""
 
-    def __init__(self, sessions: Sessions, schemas: Sequence[str]) -> None:
+    def __init__(self, sessions: Sessions, schemas: Sequence[str], layers: Layers | None = None) -> None:
         self._sessions = sessions
+        self._layers = layers
         self.schemas = tuple(schemas)
+
+    @classmethod
+    def of_layers(cls, sessions: Sessions, layer: Layer) -> PgSource:
+        """Return what a standing kitchen reads: its own tables, then those of its pantry."""
+        layers = Layers(layer)
+        return cls(sessions, layers.schemas, layers)
 
     @contextmanager
     def snapshot(self) -> Iterator[PgSnapshot]:
@@ -148,7 +158,7 @@ class PgSource:
         states = table_states(credentials, self.schemas)  # before the moment: what changes between is noticed
         keeper = open_reader(credentials)
         try:
-            yield PgSnapshot(keeper, credentials, self.schemas, states)
+            yield PgSnapshot(keeper, credentials, self.schemas, states, self._layers)
         finally:
             keeper.close()
 
@@ -161,12 +171,15 @@ class PgSnapshot:
     """
 
     def __init__(
-        self, keeper: PgSession, credentials: Credentials, schemas: tuple[str, ...], states: Mapping[TableName, str]
-    ) -> None:
+        self, keeper: PgSession, credentials: Credentials, schemas: tuple[str, ...], states: Mapping[TableName, str],
+        layers: Layers | None = None,
+    ) -> None:  # fmt: skip
         self._keeper = keeper
         self.credentials = credentials
         self.schemas = schemas
         self.states = states
+        self.masked = layers is not None and bool(layers.types)
+        self._layers = layers
         self._readable: dict[tuple[str, str | None, TableName], bool] = {}
         self.id, self.taken_at, self.server = keeper.query(
             "SELECT pg_export_snapshot(), now(), current_setting('server_version')"
@@ -194,7 +207,7 @@ class PgSnapshot:
             connect(self.credentials, application="kitchen: pantry", options=[*options, *_READING]) as session,
             quoting_nothing(),
         ):
-            _refuse_without_temporary_tables(session)
+            refuse_without_temporary_tables(session)
             session.execute("SET work_mem = '128MB'")
             for table in tables:
                 session.execute(table)
@@ -230,7 +243,14 @@ class PgSnapshot:
     def catalogue(self) -> Catalogue:
         """Return the tables of the source; raises NotFound or NotPermitted where they cannot be read."""
         with self.reader() as session:
-            return read_catalogue(session, self.schemas)
+            found = read_catalogue(session, self.schemas)
+            return found if self._layers is None else self._layers.catalogue(session, found)
+
+    def structure(self, session: PgSession) -> Structure:
+        """Return what is in the source's schemas, as a session of this moment sees it."""
+        if self._layers is None:
+            return read_structure(session, self.schemas)
+        return self._layers.structure(read_structure(session, self._layers.all))
 
     def evidence(self, catalogue: Catalogue, tables: Collection[TableName] | None = None) -> Evidences:
         """Return what samples of the columns look like; only counts leave the server."""
@@ -246,23 +266,6 @@ class PgSnapshot:
                 f"the source changed while it was read: {', '.join(changed)} was rewritten or replaced",
                 hint="kitchen pantry refresh",
             )
-
-
-def _refuse_without_temporary_tables(session: PgSession) -> None:
-    standby, granted, database, user = session.query(
-        "SELECT pg_is_in_recovery(), has_database_privilege(current_database(), 'TEMPORARY'),"
-        " quote_ident(current_database()), quote_ident(current_user)"
-    )[0]
-    if standby:
-        raise Refused(
-            "the source is a standby server, which has no temporary tables, and a sample is chosen with them",
-            hint="name the primary server in the source's environment, or leave `sample:` out",
-        )
-    if not granted:
-        raise NotPermitted(
-            "a sample is chosen with temporary tables, and the provisioner may not make any in the source's database",
-            hint=f"as the database's owner: GRANT TEMPORARY ON DATABASE {database} TO {user}",
-        )
 
 
 @contextmanager
