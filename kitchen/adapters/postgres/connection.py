@@ -69,6 +69,9 @@ def translated(doing: str, *, asked: psycopg2.extensions.connection | None = Non
         raise Conflict(f"{doing}: {message_of(error, asked)}", hint="try again in a moment") from error
     except (errors.AdminShutdown, errors.CrashShutdown, errors.CannotConnectNow) as error:
         raise Unavailable(f"{doing}: {message_of(error, asked)}", hint="kitchen doctor") from error
+    except errors.OutOfMemory as error:  # of shared memory: the server's table of locks is full
+        hint = "raise max_locks_per_transaction of the server (an administrator; it has to be restarted)"
+        raise KitchenError(f"{doing}: {message_of(error, asked)}", hint=hint) from error
     except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
         if error.pgcode is None:  # no answer from a server at all
             raise Unavailable(f"{doing}: {message_of(error, asked)}", hint="kitchen doctor") from error
