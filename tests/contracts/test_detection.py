@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from kitchen.adapters.postgres.connection import connect
 from kitchen.domain.masking import Decision, MaskKind, Policy
 from kitchen.masking.classify import propose
 from kitchen.masking.recognise import recognised
@@ -116,3 +117,41 @@ def test_a_scan_reads_little_of_a_large_table(production: Production) -> None:
     production.execute("SELECT pg_stat_clear_snapshot()")
     after = production.query("SELECT pg_stat_get_tuples_returned('public.large'::regclass)")[0][0]
     assert int(str(after)) - int(str(before)) < 15_000
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_server_of_another_encoding_is_scanned_with_what_it_can_spell(server: Server, encoding: str) -> None:
+    made = server.make()
+    name = made.superuser.database
+    provider = " LOCALE_PROVIDER libc" if server.version >= 16 else ""
+    with connect(server.credentials, application="tests") as session:
+        session.execute(f'DROP DATABASE "{name}"')
+        session.execute(
+            f'CREATE DATABASE "{name}" OWNER kitchen_provisioner TEMPLATE template0'
+            f" ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'{provider}"
+        )
+    with connect(made.superuser, application="tests") as session:
+        session.execute("ALTER SCHEMA public OWNER TO kitchen_provisioner")
+    production = Production(made)
+    production.execute(
+        "CREATE TABLE public.t (id int PRIMARY KEY, c1 text, c2 text, c3 text)",
+        r"INSERT INTO public.t SELECT n, E'j\303\274rgen' || n || '@mail.example', E'J\303\274rgen',"
+        " '+49 30 1234' || n % 99 + 100 FROM generate_series(1, 50) n",
+    )
+    with production.source.snapshot() as snapshot:
+        catalogue = snapshot.catalogue()
+        kinds = recognised(catalogue.tables[0], snapshot.evidence(catalogue))
+    server.drop(made)
+    assert kinds["c1"] is MaskKind.EMAIL
+    assert kinds["c3"] is MaskKind.PHONE
+
+
+def test_a_table_of_many_columns_is_looked_at_in_one_query(warehouse: Warehouse) -> None:
+    production = Production(warehouse)
+    columns = ", ".join(f"'person{n}' || n || '@mail.example' AS c{n}, n AS n{n}, now() AS t{n}" for n in range(120))
+    production.execute(f"CREATE TABLE public.wide AS SELECT {columns} FROM generate_series(1, 300) n")
+    with production.source.snapshot() as snapshot:
+        catalogue = snapshot.catalogue()
+        evidences = snapshot.evidence(catalogue)
+    assert len(evidences) == 360
+    assert set(recognised(catalogue.tables[0], evidences)) == {f"c{n}" for n in range(120)}
