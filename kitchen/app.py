@@ -15,7 +15,7 @@ from kitchen.domain.environment import Chain, Environment
 from kitchen.domain.kitchen import Kitchen
 from kitchen.domain.layout import Layer, Layout, layer_of
 from kitchen.domain.people import lease_path
-from kitchen.errors import InvalidInput, NotFound, NotPermitted
+from kitchen.errors import InvalidInput, NotFound
 from kitchen.operations.homes import key_home, state_home
 
 if TYPE_CHECKING:
@@ -47,11 +47,9 @@ Say = Callable[[str], None]
 
 def prepare_repository(folder: Path, *, new: bool) -> Repository:
     """Return the folder's git repository, made where it is new, with the folder of worktrees ignored."""
-    from kitchen.adapters.git import create_repository, ignore_worktrees, open_repository
+    from kitchen.adapters.git import prepare_repository as prepare
 
-    repository = create_repository(folder) if new else open_repository(folder)
-    ignore_worktrees(repository)
-    return repository
+    return prepare(folder, new=new)
 
 
 def commit_project(repository: Repository, message: str) -> None:
@@ -252,13 +250,10 @@ class Services:
             return self.embedded.administrator()
         if self.own is not None and self.own.identity.is_deputy:
             return replace(self.own.credentials, role=self.own.provisioner)
+        from kitchen.operations.external import administrator_of, no_deputy
+
         if self.own is not None:
-            who, name = self.own.identity, self.environment.name
-            raise NotPermitted(
-                f"{who.person} is a {who.role} in {name!r}: this is for those who may publish there",
-                hint=f"kitchen environment people {name} names them, or leave it to CI",
-            )
-        from kitchen.operations.external import administrator_of
+            raise no_deputy(self.own.identity, self.environment.name)
 
         return administrator_of(self.environment, self.secrets)
 
@@ -374,16 +369,14 @@ class App:
 
     def inferred_kitchen(self) -> str | None:
         """Return the kitchen whose worktree we are in, else the one that ``kitchen enter`` named, else None."""
-        here = self.start.resolve()
-        worktrees = self.worktrees.resolve()
+        here, worktrees = self.start.resolve(), self.worktrees.resolve()
         if here.is_relative_to(worktrees) and here != worktrees:
             return here.relative_to(worktrees).parts[0]
         return os.environ.get("KITCHEN") or None
 
     def workbench(self, environment: str | None = None) -> Services:
         """Return the named environment's services, else those of the environment where working kitchens are made."""
-        name = environment or os.environ.get("KITCHEN_ENVIRONMENT")
-        return self.services(name or self.environments.workbench().name)
+        return self.services(environment or os.environ.get("KITCHEN_ENVIRONMENT") or self.environments.workbench().name)
 
     def find(self, kitchen: str | None, environment: str | None = None) -> tuple[Services, Kitchen]:
         """Return a kitchen, named or inferred from the folder, with its environment's services; raises NotFound."""

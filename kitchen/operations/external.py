@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kitchen.domain.connection import Credentials
 from kitchen.domain.environment import Environment
+from kitchen.domain.people import Identity
 from kitchen.domain.secret import Secret
 from kitchen.errors import NotPermitted
 from kitchen.ports import SecretStore
@@ -26,6 +27,14 @@ def administrator_of(environment: Environment, secrets: SecretStore) -> Credenti
             f"{environment.name}, or kitchen secret set {PROVISIONER_PATH} user password -e {environment.name}",
         )
     return login_at(environment, kept.get("user", "kitchen_provisioner"), Secret(kept["password"]))
+
+
+def no_deputy(who: Identity, environment: str) -> NotPermitted:
+    """Return the refusal of what only those may do who act as the provisioner."""
+    return NotPermitted(
+        f"{who.person} is a {who.role} in {environment!r}: this is for those who may publish there",
+        hint=f"kitchen environment people {environment} names them, or leave it to CI",
+    )
 
 
 def login_at(environment: Environment, user: str, password: Secret, *, role: str | None = None) -> Credentials:

@@ -27,6 +27,13 @@ def ignore_worktrees(repository: GitRepository) -> None:
     ignore(repository.common_dir)
 
 
+def prepare_repository(folder: Path, *, new: bool) -> GitRepository:
+    """Return the folder's git repository, made where it is new, with the folder of worktrees ignored."""
+    repository = create_repository(folder) if new else open_repository(folder)
+    ignore_worktrees(repository)
+    return repository
+
+
 def first_commit(root: Path, message: str) -> str:
     """Commit every file of a new project; returns the commit."""
     repository = open_repository(root)
