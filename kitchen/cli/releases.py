@@ -216,11 +216,14 @@ def show(number: int, environment: str | None, as_json: bool) -> None:
 
     services = _services(current_app(), environment)
     release = release_of(services, number)
+    asked = services.control.requests.of_release(number)
     if as_json:
-        output.emit_json(described(release))
+        output.emit_json({**described(release), "asked_by": asked.by if asked is not None else None})
         return
     output.table(HEADINGS, [row(release)])
     tell_plan(release.plan)
+    if asked is not None:
+        output.say(f"  asked for by {asked.by}, request {asked.number}")
     for approval in release.approvals:
         of_it = "" if approval in release.agreed else " (of an earlier plan)"
         output.say(f"  approved by {approval.by}, {approval.at:%Y-%m-%d %H:%M}{of_it}")

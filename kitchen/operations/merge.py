@@ -54,7 +54,7 @@ def plan_asked(services: DeliveryServices, repository: Repository, kitchen: Kitc
     refuse_publishing(services.control, target)
     fetch(repository, [kitchen.branch, target.branch])
     head = truth(repository, kitchen.branch)
-    if head is None or repository.resolve(commit) is None or not repository.is_ancestor(commit, head):
+    if head is None or repository.resolve(commit) != commit or not repository.is_ancestor(commit, head):
         raise Conflict(
             f"the branch {kitchen.branch} has not the commit {commit[:12]} that was asked for",
             hint=f"git push origin {kitchen.branch}, then kitchen merge {kitchen.name}",

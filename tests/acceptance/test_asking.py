@@ -92,6 +92,8 @@ def test_a_developers_merge(team: Team) -> None:
         )
         assert detail["asked_by"] == "ann"
         assert session.query("SELECT person FROM kitchen_control.audit WHERE action = 'ask to merge'") == [("ann",)]
+    told = json.loads(ann.kitchen("release", "show", "1", "-e", "dev", "--json").stdout)
+    assert (told["by"], told["asked_by"]) == ("ci", "ann")
     ann.git("fetch", "-q")
     assert "AS SELECT 1" in ann.git("show", f"origin/dev:recipes/{name}/{name}.sql")
     ann.kitchen("create", "after")

@@ -368,6 +368,12 @@ def test_who_asked_does_not_approve(office: Office) -> None:
         session.execute("UPDATE kitchen_control.merge_request SET by = 'rel', release = 1")
         with pytest.raises(NotPermitted, match="asked for it"):
             rel.control.releases.approve(1, by="bob")
+        session.execute(
+            "UPDATE kitchen_control.merge_request SET release = NULL; UPDATE kitchen_control.release "
+            f'SET plan = plan || \'{{"source": "other", "head": "{COMMIT}"}}\''
+        )
+        with pytest.raises(NotPermitted, match="asked for it"):  # though its runner was interrupted, and forgot it
+            rel.control.releases.approve(1, by="bob")
         session.execute("UPDATE kitchen_control.merge_request SET by = 'bob'")
     rel.control.releases.approve(1, by="rel")
     rel.control.session.close()
