@@ -282,17 +282,11 @@ class Services:
 
     def credentials(self, kitchen: Kitchen) -> Credentials:
         """Return a kitchen's own login; raises NotFound where its secret is gone."""
-        if self.own is not None:
-            from kitchen.operations.leases import leased
+        from kitchen.operations.leases import kept_credentials, leased
 
+        if self.own is not None:
             return leased(self, kitchen)
-        kept = self.secrets.read(kitchen.secret_path)
-        if kept is None:
-            raise NotFound(
-                f"the credentials of kitchen {kitchen.name!r} are not in the secret store of {self.environment.name!r}",
-                hint=f"kitchen recover, or kitchen delete {kitchen.name}",
-            )
-        found = Credentials.from_secret(kept)
+        found = kept_credentials(self, kitchen)
         if self.embedded is None:
             from kitchen.operations.external import login_at
 

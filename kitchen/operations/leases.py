@@ -9,7 +9,7 @@ from kitchen.domain.connection import Credentials
 from kitchen.domain.environment import Environment
 from kitchen.domain.kitchen import Kind, Kitchen, lease_role
 from kitchen.domain.secret import Secret
-from kitchen.errors import NotPermitted
+from kitchen.errors import NotFound, NotPermitted
 from kitchen.operations.external import login_at
 from kitchen.ports import Control, SecretStore, Workspaces
 
@@ -32,6 +32,17 @@ class Services(Protocol):
     @property
     def clone_suffix(self) -> str: ...
     def login_path(self, kitchen: Kitchen) -> str: ...
+
+
+def kept_credentials(services: Services, kitchen: Kitchen) -> Credentials:
+    """Return the login that a kitchen was made with; raises NotFound where its secret is gone."""
+    kept = services.secrets.read(kitchen.secret_path)
+    if kept is None:
+        raise NotFound(
+            f"the credentials of kitchen {kitchen.name!r} are not in the secret store of {services.environment.name!r}",
+            hint=f"kitchen recover, or kitchen delete {kitchen.name}",
+        )
+    return Credentials.from_secret(kept)
 
 
 def leased(services: Services, kitchen: Kitchen) -> Credentials:
