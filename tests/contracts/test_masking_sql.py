@@ -17,8 +17,8 @@ from kitchen.domain.masking import Decision, MaskKind, Policy, TablePolicy
 from kitchen.domain.secret import Secret
 from kitchen.masking import ranges
 from kitchen.masking.keys import MaskingKey, digest_sql
-from kitchen.masking.sql import literal
 from kitchen.masking.select import masked_select
+from kitchen.masking.sql import literal
 from tests.support import Server
 
 ONE = MaskingKey(Secret("00112233445566778899aabbccddeeff" * 2))
