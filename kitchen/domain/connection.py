@@ -17,13 +17,12 @@ class Credentials:
     user: str
     password: Secret
     role: str | None = None
-    search_path: tuple[str, ...] = ()
     tls: str = "prefer"
     authorities: str | None = None  # file of the certificates that may vouch for the server, on this machine
 
     def named(self, *, user: str, password: Secret, role: str | None = None) -> Credentials:
         """Return another login on the same database."""
-        return replace(self, user=user, password=password, role=role, search_path=())
+        return replace(self, user=user, password=password, role=role)
 
     def to_secret(self) -> dict[str, str]:
         """Return what the secret store keeps."""

@@ -13,6 +13,26 @@ from kitchen.domain.secret import Secret
 
 _ITERATIONS = 4096  # PostgreSQL's own; the password is random, so that guessing is hopeless without any
 
+# What stands outside of the schemas and hangs on them: a swap makes views anew and foreign keys too.
+# The beginning of a query, for whoever installs and for the doctor; {schemas} is the parameter of their names.
+DEPENDANTS = """
+WITH RECURSIVE inside AS (
+    SELECT c.oid FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = ANY ({schemas}) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+), reads (oid) AS (
+    SELECT oid FROM inside
+    UNION
+    SELECT w.ev_class FROM reads
+    JOIN pg_catalog.pg_depend AS d ON d.refobjid = reads.oid
+         AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+         AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+    JOIN pg_catalog.pg_rewrite AS w ON w.oid = d.objid
+), dependants (oid) AS (
+    SELECT oid FROM reads
+    UNION
+    SELECT k.conrelid FROM pg_catalog.pg_constraint AS k JOIN inside ON inside.oid = k.confrelid WHERE k.contype = 'f'
+)"""
+
 
 class Place(StrEnum):
     """Where an action is carried out: roles and databases are the whole server's, the rest is the warehouse's."""

@@ -11,7 +11,7 @@ from kitchen.domain.catalogue import SourceColumn
 from kitchen.domain.masking import Decision, MaskKind
 from kitchen.errors import Refused
 from kitchen.masking.pools import LINE_LENGTH
-from kitchen.masking.sql import digits, hexadecimal, literal, number, quote
+from kitchen.masking.sql import digits, hexadecimal, literal, number
 
 INTEGER_BITS = {"int2": 15, "int4": 31, "int8": 63}
 _NATIVE = (*INTEGER_BITS, "date", "timestamp", "timestamptz", "numeric", "uuid")
@@ -363,11 +363,6 @@ def vector(column: SourceColumn, sources: Mapping[str, str]) -> str:
     """Return a text search vector computed from what its columns became."""
     texts = " || ' ' || ".join(f"coalesce(({sources[name]})::text, '')" for name in column.tsvector_of)
     return f"to_tsvector({literal(column.tsvector_config or 'pg_catalog.simple')}::regconfig, {texts})"
-
-
-def column_reference(alias: str, column: str) -> str:
-    """Return a column of an alias."""
-    return f"{alias}.{quote(column)}"
 
 
 _MASKS: Mapping[MaskKind, Callable[[Decision, Value], str]] = {

@@ -7,9 +7,6 @@ from functools import cache
 from importlib.resources import files
 from random import Random
 
-POOLS = (
-    "first_names", "last_names", "streets", "cities", "regions", "countries", "companies", "adjectives", "lines",
-)  # fmt: skip
 _LINE_WORDS = 20
 LINE_LENGTH = 100  # every line is at least as long, and is repeated for longer texts
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kitchen.domain.environment import Environment
+from kitchen.domain.installation import DEPENDANTS
 from kitchen.operations.findings import Chart
 from kitchen.ports import Session
 
@@ -33,31 +34,14 @@ WHERE n.nspname = ANY (%s) AND c.relkind IN ('r', 'p', 'v', 'm')
 ORDER BY 1
 """
 
-# What stands outside of the schemas and hangs on them: a swap makes views anew and foreign keys too.
-_DEPENDANTS = """
-WITH RECURSIVE inside AS (
-    SELECT c.oid FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE n.nspname = ANY (%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-), reads (oid) AS (
-    SELECT oid FROM inside
-    UNION
-    SELECT w.ev_class FROM reads
-    JOIN pg_catalog.pg_depend AS d ON d.refobjid = reads.oid
-         AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-         AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
-    JOIN pg_catalog.pg_rewrite AS w ON w.oid = d.objid
-), dependants (oid) AS (
-    SELECT oid FROM reads
-    UNION
-    SELECT k.conrelid FROM pg_catalog.pg_constraint AS k JOIN inside ON inside.oid = k.confrelid WHERE k.contype = 'f'
-)
+_DEPENDANTS = f"""{DEPENDANTS.format(schemas="%s")}
 SELECT o.rolname, pg_catalog.array_agg(pg_catalog.format('%%I.%%I', n.nspname, c.relname) ORDER BY n.nspname, c.relname)
 FROM dependants JOIN pg_catalog.pg_class AS c USING (oid) JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_roles AS o ON o.oid = c.relowner
 WHERE n.nspname <> ALL (%s)
   AND NOT (pg_catalog.pg_has_role(o.oid, 'USAGE') AND pg_catalog.pg_has_role(o.oid, %s))
 GROUP BY o.rolname, o.oid ORDER BY 1
-"""
+"""  # noqa: S608 - both halves are ours
 
 
 def judge_rights(chart: Chart, session: Session, environment: Environment) -> None:

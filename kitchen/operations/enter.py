@@ -8,7 +8,6 @@ import re
 import shlex
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -187,7 +186,6 @@ def _run(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> 
 # --- `kitchen env` ----------------------------------------------------------------------------------------------------
 
 _SIMPLE = re.compile(r"[A-Za-z0-9_./:@%+,-]+")
-FORMATS = ("shell", "dotenv", "url", "dbt", "pgservice")
 
 
 def rendered(services: EnterServices, kitchen: Kitchen, style: str) -> str:
@@ -258,8 +256,3 @@ def _untemplated(value: object) -> object:
 def is_inside(folder: Path, worktree: Path) -> bool:
     """Say whether a folder lies in a worktree."""
     return folder.resolve().is_relative_to(worktree.resolve())
-
-
-def is_interactive() -> bool:
-    """Say whether somebody sits at the terminal."""
-    return sys.stdin.isatty() and sys.stderr.isatty()

@@ -9,7 +9,7 @@ import pytest
 from kitchen.adapters.postgres.connection import connect
 from kitchen.domain.layout import TableName
 from kitchen.errors import NotPermitted, Refused
-from tests.contracts.test_swap import Shop
+from tests.contracts.shops import Shop
 from tests.support import Warehouse
 
 # spy() writes down as whom it was called; spy_fixed() may stand in an index and in a cast

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kitchen.adapters.postgres.connection import PgSession
 from kitchen.adapters.postgres.structure_text import quote
-from kitchen.domain.installation import Action, Caution, Place
+from kitchen.domain.installation import DEPENDANTS, Action, Caution, Place
 
 _WITH_OPTIONS = 160000  # the first server on which memberships say what they are good for
 
@@ -55,24 +55,7 @@ FROM pg_catalog.pg_namespace AS n LEFT JOIN pg_catalog.pg_roles AS p ON p.rolnam
 WHERE n.nspname = ANY (%s) ORDER BY 1
 """
 
-# What stands outside of the schemas and hangs on them: a swap makes views anew and foreign keys too.
-_DEPENDANTS = """
-WITH RECURSIVE inside AS (
-    SELECT c.oid FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE n.nspname = ANY (%(schemas)s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-), reads (oid) AS (
-    SELECT oid FROM inside
-    UNION
-    SELECT w.ev_class FROM reads
-    JOIN pg_catalog.pg_depend AS d ON d.refobjid = reads.oid
-         AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-         AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
-    JOIN pg_catalog.pg_rewrite AS w ON w.oid = d.objid
-), dependants (oid) AS (
-    SELECT oid FROM reads
-    UNION
-    SELECT k.conrelid FROM pg_catalog.pg_constraint AS k JOIN inside ON inside.oid = k.confrelid WHERE k.contype = 'f'
-)
+_DEPENDANTS = f"""{DEPENDANTS.format(schemas="%(schemas)s")}
 SELECT o.rolname, pg_catalog.pg_has_role(o.oid, 'pg_execute_server_program', 'MEMBER')
            OR pg_catalog.pg_has_role(o.oid, 'pg_write_server_files', 'MEMBER')
            OR pg_catalog.pg_has_role(o.oid, 'pg_read_server_files', 'MEMBER'),

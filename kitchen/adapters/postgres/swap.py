@@ -13,6 +13,7 @@ from psycopg2 import errors
 from kitchen.adapters.postgres.connection import PgSession, detail_of, message_of, translated
 from kitchen.adapters.postgres.structure_text import literal, qualified, quote
 from kitchen.adapters.postgres.swap_carry import lost
+from kitchen.adapters.postgres.swap_keys import KEY_COLUMNS
 from kitchen.adapters.postgres.swap_plan import SwapPlan, plan_swap
 from kitchen.adapters.postgres.swap_read import found_by_name, found_by_oid, properties_of
 from kitchen.adapters.postgres.swap_trust import Joined, refuse_casts, steady
@@ -52,12 +53,8 @@ WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_backend_pid()
 ORDER BY 3 DESC NULLS LAST, 1
 """
 
-_UNVALIDATED = """
-SELECT k.oid::bigint, k.conname, n.nspname, c.relname, fn.nspname, f.relname,
-       ARRAY(SELECT a.attname FROM unnest(k.conkey) WITH ORDINALITY AS u (n, i)
-             JOIN pg_attribute AS a ON (a.attrelid, a.attnum) = (k.conrelid, u.n) ORDER BY u.i)::text[],
-       ARRAY(SELECT a.attname FROM unnest(k.confkey) WITH ORDINALITY AS u (n, i)
-             JOIN pg_attribute AS a ON (a.attrelid, a.attnum) = (k.confrelid, u.n) ORDER BY u.i)::text[]
+_UNVALIDATED = f"""
+SELECT k.oid::bigint, k.conname, n.nspname, c.relname, fn.nspname, f.relname, {KEY_COLUMNS}
 FROM pg_constraint AS k
 JOIN pg_class AS c ON c.oid = k.conrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_class AS f ON f.oid = k.confrelid JOIN pg_namespace AS fn ON fn.oid = f.relnamespace

@@ -14,13 +14,15 @@ from kitchen.domain.layout import TableName
 from kitchen.errors import Refused
 from kitchen.ports import Publication
 
-_FOREIGN_KEYS = """
-SELECT k.conname, k.conrelid::bigint, n.nspname, c.relname, c.relkind = 'p', k.confrelid::bigint, fn.nspname,
-       fc.relname, pg_get_constraintdef(k.oid),
-       ARRAY(SELECT a.attname FROM unnest(k.conkey) WITH ORDINALITY AS u (n, i)
+# the columns of a foreign key k, and those that they refer to, in order
+KEY_COLUMNS = """ARRAY(SELECT a.attname FROM unnest(k.conkey) WITH ORDINALITY AS u (n, i)
              JOIN pg_attribute AS a ON (a.attrelid, a.attnum) = (k.conrelid, u.n) ORDER BY u.i)::text[],
        ARRAY(SELECT a.attname FROM unnest(k.confkey) WITH ORDINALITY AS u (n, i)
-             JOIN pg_attribute AS a ON (a.attrelid, a.attnum) = (k.confrelid, u.n) ORDER BY u.i)::text[]
+             JOIN pg_attribute AS a ON (a.attrelid, a.attnum) = (k.confrelid, u.n) ORDER BY u.i)::text[]"""
+
+_FOREIGN_KEYS = f"""
+SELECT k.conname, k.conrelid::bigint, n.nspname, c.relname, c.relkind = 'p', k.confrelid::bigint, fn.nspname,
+       fc.relname, pg_get_constraintdef(k.oid), {KEY_COLUMNS}
 FROM pg_constraint AS k
 JOIN pg_class AS c ON c.oid = k.conrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_class AS fc ON fc.oid = k.confrelid JOIN pg_namespace AS fn ON fn.oid = fc.relnamespace
