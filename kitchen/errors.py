@@ -67,6 +67,8 @@ def told(cause: BaseException) -> str:
     """
     if isinstance(cause, KitchenError):
         return cause.message
+    if isinstance(cause, OSError) and cause.strerror and isinstance(cause.filename, str):  # a file, and why not
+        return f"{cause.filename}: {cause.strerror}"
     words = str(cause) if isinstance(cause, KeyboardInterrupt) else ""  # our own: which signal it was
     return words or type(cause).__name__
 
