@@ -179,7 +179,10 @@ def promotion(app: App, environment: str | None, source: str | None) -> tuple[Se
     if source is not None and source not in chain.environments:
         return app.services(name), _hotfix(app, source)
     if source is not None and source not in below:
-        raise InvalidInput(f"{source!r} is not promoted into {name!r} (these are: {', '.join(below) or 'none'})")
+        raise InvalidInput(
+            f"{source!r} is not promoted into {name!r} (these are: {', '.join(below) or 'none'})",
+            hint="kitchen environment show",
+        )
     if not below:
         raise InvalidInput(f"nothing is promoted into {name!r}: kitchens are merged into it", hint="kitchen merge K")
     if source is None and len(below) > 1:

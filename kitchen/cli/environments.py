@@ -287,7 +287,9 @@ def align(name: str, *, dry_run: bool) -> None:
     app = current_app()
     services = app.services(name)
     if services.embedded is not None:
-        raise InvalidInput(f"environment {name!r} is embedded: its file is read at every command")
+        raise InvalidInput(
+            f"environment {name!r} is embedded: its file is read at every command", hint=f"kitchen up {name}"
+        )
     if dry_run:
         emit(f"give the server of {name} the quotas and roles that environments/{name}.yaml says")
         return

@@ -94,7 +94,7 @@ def confirm(question: str, *, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise InvalidInput(f"{question} Nobody can answer here.", hint="the same command with --yes")
     if not click.confirm(question, err=True):
-        raise Refused("not confirmed; nothing was changed")
+        raise Refused("not confirmed; nothing was changed", hint="the same command, and y")
 
 
 def ago(moment: datetime, now: datetime) -> str:

@@ -26,7 +26,9 @@ def policy_of(app: App, services: Services, *, may_be_absent: bool = False) -> t
     folder = (app.root / "environments").resolve()
     path = (folder / data.masking).resolve()
     if not path.is_relative_to(folder):
-        raise InvalidInput(f"the masking policy {data.masking!r} is not below environments/")
+        raise InvalidInput(
+            f"the masking policy {data.masking!r} is not below environments/", hint="data: {masking: masking.yaml}"
+        )
     if may_be_absent and not path.exists():
         return path, Policy(name=shown(path))
     return path, read_policy(path)

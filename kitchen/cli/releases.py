@@ -137,7 +137,7 @@ def rollback(
     from kitchen.operations.rollback import plan_forward, plan_rollback
 
     if number is not None and to is not None:
-        raise InvalidInput("name a release, or one to go back --to, not both")
+        raise InvalidInput("name a release, or one to go back --to, not both", hint="kitchen release list")
     app = current_app()
     services = _services(app, environment)
     if to is not None:

@@ -60,7 +60,10 @@ def run_command(
     from kitchen.operations.selection import affected_nodes, parameters_then, resumed_nodes
 
     if sum([bool(nodes), affected, resume is not None]) > 1 or (resume and (variation or settings)):
-        raise InvalidInput("--node, --affected and --resume choose nodes: use one; --resume brings its own parameters")
+        raise InvalidInput(
+            "--node, --affected and --resume choose nodes: use one; --resume brings its own parameters",
+            hint=f"kitchen run {recipe}",
+        )
     with _at_hand(recipe, kitchen, environment) as (app, services, where, read, source):
         overrides = _overrides(read, variation, settings)
         if resume is not None:

@@ -56,7 +56,10 @@ def get(
     services, found = _place(environment, kitchen)
     kept = get_secret(services, found, path)
     if key is not None and key not in kept:
-        raise NotFound(f"the secret {path!r} has no key {key!r} (it has: {', '.join(sorted(kept))})")
+        raise NotFound(
+            f"the secret {path!r} has no key {key!r} (it has: {', '.join(sorted(kept))})",
+            hint=f"kitchen secret get {path}",
+        )
     shown = {name: value if reveal else "***" for name, value in kept.items() if key in (None, name)}
     if as_json:
         output.emit_json({"path": path, "values": shown})
@@ -139,7 +142,10 @@ def _source(text: str) -> tuple[str, str]:
             hint=f"kitchen secret set PATH {key} (asks for it), or {key}=- (standard input), or {key}=@FILE",
         )
     if not key or not all(sign.isalnum() or sign in "_.-" for sign in key) or not key.isascii() or len(key) > 64:
-        raise InvalidInput("a key of a secret is made of letters, digits, _ . and -, at most 64")
+        raise InvalidInput(
+            "a key of a secret is made of letters, digits, _ . and -, at most 64",
+            hint="kitchen secret set PATH password",
+        )
     return key, source
 
 
@@ -148,14 +154,16 @@ def _value(key: str, source: str) -> str:
         try:
             return Path(source[1:]).read_text()
         except OSError as wrong:
-            raise InvalidInput(f"the file for {key!r} cannot be read: {wrong.strerror}") from None
+            raise InvalidInput(f"the file for {key!r} cannot be read: {wrong.strerror}", hint=f"{key}=@FILE") from None
         except UnicodeDecodeError:
-            raise InvalidInput(f"the file for {key!r} is not text") from None
+            raise InvalidInput(
+                f"the file for {key!r} is not text", hint="kitchen files put FILE, for what is none"
+            ) from None
     if source == "" and sys.stdin.isatty():
         answer: str = click.prompt(key, hide_input=True, err=True)
         return answer
     value = sys.stdin.read()
     value = value.removesuffix("\n")  # of `echo`; a file's own ending is kept with KEY=@FILE
     if not value:
-        raise InvalidInput(f"no value for {key!r} on standard input")
+        raise InvalidInput(f"no value for {key!r} on standard input", hint=f"kitchen secret set PATH {key}=@FILE")
     return value

@@ -54,7 +54,7 @@ def get(key: str, to: Path | None, environment: str | None, kitchen: str | None)
     try:
         to.write_bytes(data)
     except OSError as wrong:
-        raise InvalidInput(f"{to} cannot be written: {wrong.strerror}") from None
+        raise InvalidInput(f"{to} cannot be written: {wrong.strerror}", hint=f"kitchen files get {key} -") from None
     output.done(f"{key} -> {to} ({output.size(len(data))})")
 
 
@@ -78,7 +78,7 @@ def put(
     try:
         data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as wrong:
-        raise InvalidInput(f"{file} cannot be read: {wrong.strerror}") from None
+        raise InvalidInput(f"{file} cannot be read: {wrong.strerror}", hint="kitchen files put FILE [KEY]") from None
     if dry_run:
         output.say(f"would store {name} ({output.size(len(data))}) in the kitchen {found.name!r}")
         return

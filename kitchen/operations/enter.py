@@ -177,7 +177,7 @@ def _run(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> 
     except FileNotFoundError:
         raise NotFound(f"there is no program {words[0]!r} on the path", hint="kitchen enter, for a shell") from None
     except PermissionError:
-        raise NotFound(f"{words[0]!r} is no program that can be started") from None
+        raise NotFound(f"{words[0]!r} is no program that can be started", hint="kitchen enter, for a shell") from None
     finally:
         signal.signal(signal.SIGINT, before)
     return status if status >= 0 else 128 - status

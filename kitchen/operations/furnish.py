@@ -62,7 +62,10 @@ def _recipe_step(services: FurnishServices, kitchen: Kitchen, worktree: Path | N
     def do() -> None:
         found = services.control.kitchens.get(kitchen.name)
         if found is None or worktree is None or not worktree.exists():
-            raise NotFound(f"kitchen {kitchen.name!r} has no worktree here to run {recipe!r} from")
+            raise NotFound(
+                f"kitchen {kitchen.name!r} has no worktree here to run {recipe!r} from",
+                hint=f"kitchen enter {kitchen.name}",
+            )
         read = read_recipe(worktree, recipe)
         run = run_recipe(services, found, read, folder=worktree, commit=None, say=lambda _: None)
         if run.state is not RunState.PASSED:

@@ -50,7 +50,8 @@ def resumed_nodes(
     if (run.kitchen, run.recipe) != (kitchen.name, recipe.name):
         raise Refused(f"that run was of {run.recipe!r} in kitchen {run.kitchen!r}", hint="kitchen runs list")
     if run.state in (RunState.PASSED, RunState.RUNNING):
-        raise Refused(f"there is nothing to resume: the run {'passed' if run.state is RunState.PASSED else 'goes on'}")
+        how = "passed" if run.state is RunState.PASSED else "goes on"
+        raise Refused(f"there is nothing to resume: the run {how}", hint=f"kitchen runs show {str(run.id)[:8]}")
     new = plan_recipe(services, kitchen, recipe, variation=run.variation, overrides=parameters_then(recipe, run))
     passed = {node.node for node in run.nodes if node.state is RunState.PASSED}
     left = {node.name for node in new.nodes} - passed

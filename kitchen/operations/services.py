@@ -61,5 +61,8 @@ def chosen(chain: Chain, name: str | None) -> tuple[Environment, ...]:
 def shut_down(services: Services) -> bool:
     """Stop an environment's embedded server; says whether it ran. What is in it stays."""
     if services.embedded is None:
-        raise InvalidInput(f"environment {services.environment.name!r} has no embedded services to stop")
+        raise InvalidInput(
+            f"environment {services.environment.name!r} has no embedded services to stop",
+            hint="kitchen environment show",
+        )
     return services.embedded.stop()

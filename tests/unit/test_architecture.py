@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import re
 import subprocess
@@ -138,3 +139,15 @@ def test_exit_codes_are_those_of_the_design() -> None:
 
 def families(family: type[errors.KitchenError]) -> list[type[errors.KitchenError]]:
     return [family, *(inner for below in family.__subclasses__() for inner in families(below))]
+
+
+def test_the_command_line_never_refuses_without_a_next_command() -> None:
+    kinds = {family.__name__ for family in families(errors.KitchenError)}
+    bare = [
+        f"{file.name}:{node.lineno}"
+        for file in sorted((ROOT / "kitchen" / "cli").glob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and isinstance(node.exc.func, ast.Name)
+        and node.exc.func.id in kinds and "hint" not in {keyword.arg for keyword in node.exc.keywords}
+    ]  # fmt: skip
+    assert bare == []
