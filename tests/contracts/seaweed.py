@@ -41,6 +41,7 @@ class SeaweedFS:
     admin: tuple[str, str] = field(default_factory=lambda: (token_hex(10), token_hex(20)))
     nobody: tuple[str, str] = field(default_factory=lambda: (token_hex(10), token_hex(20)))
     anywhere: tuple[str, str] = field(default_factory=lambda: (token_hex(10), token_hex(20)))
+    certificate: tuple[Path, Path] | None = None  # with its key: the server speaks TLS too, on a port of its own
     tells: bool = False  # who somebody is, and keys for a while to whoever may have them
 
     def __enter__(self) -> SeaweedFS:
@@ -60,7 +61,7 @@ class SeaweedFS:
             [
                 self.program, "server", f"-dir={self.folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3",
                 f"-s3.config={config}", "-volume.max=400", "-master.volumeSizeLimitMB=64", "-s3.port.iceberg=0",
-                "-s3.port.lance=0", *arguments, *self._tells(),
+                "-s3.port.lance=0", *arguments, *self._tells(), *self._speaks_tls(),
             ],
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -80,6 +81,18 @@ class SeaweedFS:
     @property
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def encrypted(self) -> str:
+        """Return the address where TLS is spoken."""
+        return f"https://127.0.0.1:{self._tls_port}"
+
+    def _speaks_tls(self) -> list[str]:
+        if self.certificate is None:
+            return []
+        self._tls_port = _free_ports(1)[0]
+        certificate, key = self.certificate
+        return [f"-s3.cert.file={certificate}", f"-s3.key.file={key}", f"-s3.port.https={self._tls_port}"]
 
     def _tells(self) -> list[str]:
         if not self.tells:

