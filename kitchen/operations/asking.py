@@ -30,6 +30,7 @@ from kitchen.ports import Control, Repository
 ANSWERING = "merge requests"  # the lock of whoever answers: one after the other
 PAUSE = 0.5  # seconds between two looks at a request
 _PATIENCE = 20  # looks in a row without an answer of the server
+_LOOKS = 20  # between two questions whether a runner is there
 
 Say = Callable[[str], None]
 
@@ -137,12 +138,15 @@ def absent_runner(services: Services) -> tuple[bool, Presence | None]:
 
 def follow(services: Services, number: int, *, tell: Say) -> MergeRequest:
     """Tell what becomes of a request, each word once, and return it when it has ended."""
-    said, missed = "", 0
+    said, missed, looks = "", 0, 0
+    is_alone = False
     while True:
         try:
             request = _got(services, number)
-            now = _described(services, request) if request.is_standing else said
-            missed = 0
+            if request.state is RequestState.QUEUED and looks % _LOOKS == _LOOKS - 1:
+                is_alone = absent_runner(services)[0]
+            now = _described(services, request, is_alone=is_alone) if request.is_standing else said
+            missed, looks = 0, looks + 1
         except Unavailable:
             missed += 1
             if missed > _PATIENCE:
@@ -157,11 +161,12 @@ def follow(services: Services, number: int, *, tell: Say) -> MergeRequest:
         time.sleep(PAUSE)
 
 
-def _described(services: Services, request: MergeRequest) -> str:
+def _described(services: Services, request: MergeRequest, *, is_alone: bool) -> str:
     if request.state is RequestState.QUEUED:
         first = [each for each in services.control.requests.standing() if each.number < request.number]
         before = f", {len(first)} before it" if first else ""
-        return f"queued{before}" + (f" ({request.said})" if request.said else "")
+        why = "no runner is there" if is_alone else request.said
+        return f"queued{before}" + (f" ({why})" if why else "")
     doing = _step_of(services.control, request)
     return f"proving, by {request.taken_by}" + (f": {doing}" if doing else "")
 

@@ -252,6 +252,20 @@ def test_what_is_masked_and_who_may_what_is_not_published_unseen(team: Team) -> 
     assert "mask: keep, why: mine" in shared(team, "environments/masking.yaml")
 
 
+def test_a_target_in_somebodys_hands_is_waited_for(team: Team) -> None:
+    ann, ci, name = team.clones["ann"], team.clones["ci"], made(team.clones["ann"])
+    cook(ann, name)
+    number = asked(ann, name)["number"]
+    with team.dev.look() as session:
+        session.execute("UPDATE kitchen_control.kitchen SET state = 'publishing' WHERE name = 'dev'")
+        for _ in range(4):
+            assert "dev is being published to" in ci.kitchen("ci", "publish", expect=6).stderr
+        assert requests(team, name) == [(number, "queued", None)]
+        session.execute("UPDATE kitchen_control.kitchen SET state = 'ready' WHERE name = 'dev'")
+    ci.kitchen("schedule", "serve", "--once", "-e", "dev")
+    assert requests(team, name) == [(number, "published", None)]
+
+
 def test_a_child_goes_into_its_parent(team: Team) -> None:
     ann, ci, parent = team.clones["ann"], team.clones["ci"], made(team.clones["ann"])
     child = f"k{next(_numbers)}"
