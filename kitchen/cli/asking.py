@@ -27,8 +27,7 @@ def asked(
             output.emit_json({"kitchen": kitchen.name, "into": asking.target.name, "request": None, "release": None})
         return
     if dry_run:
-        for says in _steps(services, asking):
-            output.emit(says)
+        output.steps(_steps(services, asking), as_json=as_json)
         return
     request = asking.standing
     if request is None:
@@ -57,7 +56,8 @@ def withdrawn(services: Services, kitchen: Kitchen, *, dry_run: bool, as_json: b
 
     if dry_run:
         found = standing_of(services.control, kitchen)
-        output.emit(f"taking back request {found.number}" if found is not None else "nobody asked for a merge")
+        says = f"taking back request {found.number}" if found is not None else "nobody asked for a merge"
+        output.steps([says], as_json=as_json)
         return
     request = withdraw(services, kitchen)
     if as_json:

@@ -91,7 +91,7 @@ def _merged(
         return False
     tell_plan(merge.plan, merge.effect.left if merge.effect is not None else ())
     if dry_run:
-        _dry(app, services, ReleaseKind.MERGE, merge.target.name, merge.plan)
+        _dry(app, services, ReleaseKind.MERGE, merge.target.name, merge.plan, as_json=as_json)
         return False
     output.confirm(f"Merge {source} into {merge.target.name}?", yes=yes)
     release = _applied(app, services, record(services, merge, merge.plan))
@@ -100,14 +100,13 @@ def _merged(
     return not as_json
 
 
-def _dry(app: App, services: Services, kind: ReleaseKind, target: str, plan: ReleasePlan) -> None:
+def _dry(app: App, services: Services, kind: ReleaseKind, target: str, plan: ReleasePlan, *, as_json: bool) -> None:
     """Print the very steps that would be taken."""
     from kitchen.operations.apply import preview_steps
 
     now = datetime.now(UTC)
     planned = Release(0, kind, services.environment.name, target, plan, ReleaseState.PLANNED, services.person, now)
-    for says in preview_steps(services, app.repository, planned):
-        output.emit(says)
+    output.steps(preview_steps(services, app.repository, planned), as_json=as_json)
 
 
 @click.command("promote")
@@ -137,7 +136,7 @@ def promote_command(*, environment: str | None, source: str | None, dry_run: boo
     plan, effect = planned
     tell_plan(plan, effect.left)
     if dry_run:
-        _dry(app, services, ReleaseKind.PROMOTION, name, plan)
+        _dry(app, services, ReleaseKind.PROMOTION, name, plan, as_json=as_json)
         return
     output.confirm(f"Release {below} into {name}?", yes=yes)
     release = record(services, plan)

@@ -84,8 +84,8 @@ def create_command(
         govern=lambda: govern(services, app.repository, say=output.warn, asks=False, may_be_new=True),
     )
     if dry_run:
-        for step in create_steps(services, creation, repository=app.repository):
-            output.emit(step.says)
+        steps = create_steps(services, creation, repository=app.repository)
+        output.steps((step.says for step in steps), as_json=as_json)
         return
     made = create_working(services, app.repository, creation, say=output.step)
     if as_json:

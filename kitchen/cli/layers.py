@@ -54,7 +54,7 @@ def hydrate_command(tables: tuple[str, ...], kitchen: str | None, dry_run: bool,
         return
     for result in results:
         if result.done is None:
-            output.done(f"{result.table} is the kitchen's own already")
+            output.done(f"{result.table} is the kitchen's already")
             continue
         output.done(f"{result.table} is the kitchen's own now, a copy of {result.done.source}")
         for left in result.done.left_out:
@@ -94,8 +94,7 @@ def update_command(
         return
     planned = plan_update(services, app.repository, found, data=data, say=output.warn)
     if dry_run:
-        for step in update_steps(services, app.repository, planned):
-            output.emit(step.says)
+        output.steps((step.says for step in update_steps(services, app.repository, planned)), as_json=as_json)
         return
     if not planned.is_nothing:
         update(services, app.repository, planned, say=output.step)

@@ -62,6 +62,15 @@ def emit(text: str, *, mark: str = "") -> None:
     click.echo(mark + (visible(text) if sys.stdout.isatty() else text))
 
 
+def steps(says: Iterable[str], *, as_json: bool) -> None:
+    """Print what a dry run would do, line by line or as one document."""
+    if as_json:
+        emit_json({"steps": list(says)})
+        return
+    for line in says:
+        emit(line)
+
+
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows under headings; tab separated where stdout is no terminal."""
     if not sys.stdout.isatty():

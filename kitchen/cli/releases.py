@@ -74,7 +74,8 @@ def approve(number: int, environment: str | None, dry_run: bool, as_json: bool) 
     release = release_of(services, number)
     tell_plan(release.plan)
     if dry_run:
-        output.emit(f"approve release {number} (plan {release.plan.hash[:12]}) as {services.person}")
+        says = f"approve release {number} (plan {release.plan.hash[:12]}) as {services.person}"
+        output.steps([says], as_json=as_json)
         return
     release = give(services, app.repository, release)
     if as_json:
@@ -108,8 +109,7 @@ def apply(number: int, environment: str | None, dry_run: bool, yes: bool, as_jso
     check_appliable(app.repository, release)
     tell_plan(release.plan)
     if dry_run:
-        for says in preview_steps(services, app.repository, release):
-            output.emit(says)
+        output.steps(preview_steps(services, app.repository, release), as_json=as_json)
         return
     output.confirm(f"Apply release {number} to {release.kitchen}?", yes=yes)
     began = monotonic()
@@ -174,8 +174,7 @@ def _restore(
     if plan.tables:
         output.say("  rows written to these tables since go with them; they are kept, and come back with the release")
     if dry_run:
-        for says in preview_steps(services, app.repository, restoration):
-            output.emit(says)
+        output.steps(preview_steps(services, app.repository, restoration), as_json=as_json)
         return
     output.confirm(f"Do it in {restoration.target.name}?", yes=yes)
     began = monotonic()

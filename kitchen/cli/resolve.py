@@ -42,16 +42,16 @@ def resolve_command(
     from_above = None
     if found.kind is Kind.STANDING and services.environment.parent is not None:
         above = app.environments.get(services.environment.parent)
-        stand_in = _stand_in(app, services, found, above, dry_run=dry_run)
+        stand_in = _stand_in(app, services, found, above, dry_run=dry_run, as_json=as_json)
         if stand_in is None:
-            _report(found, as_json=as_json)
             return
         found, from_above = stand_in, Above(above.name, above.branch)
     now = examine(services, app.repository, found, parent=from_above)
     into = f"{now.parent.branch} into {found.branch}"
     if dry_run:
         plan = "give up the merge of" if abort else "begin the merge of" if now.conflicts else "commit the merge of"
-        output.emit(f"{plan} {into}" if abort or now.conflicts or now.is_under_way else "nothing to resolve")
+        says = f"{plan} {into}" if abort or now.conflicts or now.is_under_way else "nothing to resolve"
+        output.steps([says], as_json=as_json)
     elif abort:
         give_up(app.repository, now)
         output.done(f"the merge of {into} is given up; the files are as they were")
@@ -93,7 +93,9 @@ def _report(
         output.emit_json({"kitchen": kitchen.name, "unresolved": unresolved, "commit": commit})
 
 
-def _stand_in(app: App, services: Services, standing: Kitchen, above: Environment, *, dry_run: bool) -> Kitchen | None:
+def _stand_in(
+    app: App, services: Services, standing: Kitchen, above: Environment, *, dry_run: bool, as_json: bool
+) -> Kitchen | None:
     """Return the working kitchen in which the two are brought together, made where it is missing; None: no need."""
     from kitchen.operations.create import create_working
     from kitchen.operations.create_plan import Wish, plan_working
@@ -106,12 +108,17 @@ def _stand_in(app: App, services: Services, standing: Kitchen, above: Environmen
     if not is_in_conflict(app.repository, standing, above):
         output.done(f"nothing to resolve: {standing.name} and {above.name} do not conflict")
         output.say(f"next: kitchen update {standing.name}")
+        if dry_run:
+            output.steps([], as_json=as_json)
+        else:
+            _report(standing, as_json=as_json)
         return None
     creation = plan_working(
         services, app.repository, app.worktrees, Wish(name, standing.name), person=services.person,
         environments=app.environments.environments, say=output.warn,
     )  # fmt: skip
     if dry_run:
-        output.emit(f"make kitchen {name}, and begin the merge of {above.branch} into {creation.kitchen.branch}")
+        says = f"make kitchen {name}, and begin the merge of {above.branch} into {creation.kitchen.branch}"
+        output.steps([says], as_json=as_json)
         return None
     return create_working(services, app.repository, creation, say=output.step)

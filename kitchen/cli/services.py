@@ -30,8 +30,8 @@ def up_command(environment: str | None, dry_run: bool, as_json: bool) -> None:
     environments = chosen(app.environments, environment)
     untouched = [] if environment else [e for e in app.environments.environments.values() if e not in environments]
     if dry_run:
-        for each in environments:
-            output.emit(f"start the services of {each.name} and set it up on branch {each.branch}")
+        says = [f"start the services of {each.name} and set it up on branch {each.branch}" for each in environments]
+        output.steps(says, as_json=as_json)
         return
     running = []
     for each in environments:

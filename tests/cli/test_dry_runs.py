@@ -71,7 +71,11 @@ def _planned(bench: Bench, *words: str) -> list[str]:
     said = bench.project.kitchen(*words, "--dry-run").stdout.splitlines()
     assert bench.traces() == before, "nothing is changed"
     assert not any("release 0" in line for line in said)
-    return [_same(line) for line in said]
+    planned = [_same(line) for line in said]
+    if words[0] != "delete":
+        document = json.loads(bench.project.kitchen(*words, "--dry-run", "--json").stdout)
+        assert [_same(line) for line in document["steps"]] == planned
+    return planned
 
 
 def _is_what_runs(bench: Bench, *words: str) -> None:
