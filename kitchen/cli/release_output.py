@@ -28,6 +28,8 @@ def tell_plan(plan: ReleasePlan, left: Iterable[str] = ()) -> None:
         output.say("  no node has to run, no table changes")
     asked = "all tests" if plan.tests == "all" else "the tests that see what changes"
     output.say(f"  gates: {asked}, {counted(plan.approvals, 'approval')}")
+    for what in plan.loosens:
+        output.warn(f"somebody else must agree: {what}")
     for path in plan.guarded:
         output.warn(f"changes who may do what, what is masked, or what guards: {path}")
     for said in left:

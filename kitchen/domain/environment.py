@@ -58,6 +58,7 @@ class Gates:
     tests: str = "affected"  # affected | all
     window: str | None = None
     self_approval: bool = True
+    review: bool = True  # weaker masking, other roles or gates: somebody else agrees, whatever `approvals` says
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ class ReleasePlan:
     guarded: tuple[str, ...] = ()  # of them: access lists, gates, masking decisions
     approvals: int = 0  # wanted by the target's gates
     tests: str = "affected"
+    loosens: tuple[str, ...] = ()  # masking, roles, gates, in words: somebody else must agree
     restores: int | None = None  # for rollbacks: the release whose state comes back; 0 is what was before the first
 
     def to_document(self) -> dict[str, object]:
@@ -78,7 +79,7 @@ class ReleasePlan:
             "tables": list(self.tables), "drops": list(self.drops), "changes": list(self.changes),
             "commits": [dict(commit) for commit in self.commits],
             "files": list(self.files), "guarded": list(self.guarded), "approvals": self.approvals, "tests": self.tests,
-            "restores": self.restores,
+            "restores": self.restores, **({"loosens": list(self.loosens)} if self.loosens else {}),
         }  # fmt: skip
 
     @classmethod

@@ -148,6 +148,7 @@ class GatesFile(Model, frozen=True):
     tests: Literal["affected", "all"] = "affected"
     window: str | None = None
     self_approval: bool = True
+    review: bool = True
 
 
 class EnvironmentFile(Model, frozen=True):

@@ -18,6 +18,7 @@ from kitchen.files.environment import read_environments
 from kitchen.files.recipe import list_recipes, read_recipe
 from kitchen.operations.above import Above
 from kitchen.operations.delivery_services import DeliveryServices
+from kitchen.operations.review import loosened
 from kitchen.operations.sharing import base_of, here, truth
 from kitchen.operations.unfinished import halted, way_out
 from kitchen.ports import MergePreview, Repository
@@ -273,13 +274,14 @@ def plan_delivery(
             services, repository, target, standing_commit(services, repository, target, merged.target), tree
         )
     files = repository.changed_paths(merged.target, proposed)
+    loosens = loosened(services, repository, target, gates, base=merged.target, proposed=proposed)
     document = ReleasePlan(
         source=source, source_branch=source_branch, branch=target.branch, base=merged.target, head=merged.source,
         nodes=effect.nodes, tables=tuple(sorted(map(str, effect.writes))), drops=tuple(sorted(map(str, effect.drops))),
         changes=tuple(sorted(map(str, effect.changes))),
         commits=repository.log(merged.target, merged.source), files=files,
-        guarded=tuple(path for path in files if path.startswith(_GUARDED)), approvals=gates.approvals,
-        tests=gates.tests,
+        guarded=tuple(path for path in files if path.startswith(_GUARDED)), tests=gates.tests,
+        approvals=max(gates.approvals, 1 if loosens else 0), loosens=loosens,
     )  # fmt: skip
     return document, effect
 

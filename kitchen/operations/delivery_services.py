@@ -7,11 +7,13 @@ from typing import Protocol
 from kitchen.operations.create_plan import StandingServices
 from kitchen.operations.delete import DeleteServices
 from kitchen.operations.run import Services
-from kitchen.ports import Publisher
+from kitchen.ports import People, Publisher
 
 
 class DeliveryServices(Services, StandingServices, DeleteServices, Protocol):
     """Everything that making a candidate, running in it and publishing from it needs."""
 
+    @property
+    def people(self) -> People: ...
     @property
     def publisher(self) -> Publisher: ...

@@ -88,6 +88,11 @@ def rules_of(environment: Environment, repository: Repository, branch: str) -> G
     commit = truth(repository, branch)
     if commit is None:
         raise NotFound(f"the branch {branch!r} of {environment.name!r} has no commit here", hint="git fetch")
+    return at_commit(environment, repository, branch, commit)
+
+
+def at_commit(environment: Environment, repository: Repository, branch: str, commit: str) -> Governed:
+    """Return an environment as one commit of its branch rules it; raises NotFound or InvalidInput."""
     paths = [path for path in repository.files(commit, FOLDER) if path.endswith(".yaml") and path.count("/") == 1]
     files = {path.partition("/")[2]: repository.read(commit, path) or "" for path in paths}
     if f"{environment.name}.yaml" not in files:

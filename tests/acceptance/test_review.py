@@ -1,0 +1,70 @@
+"""Weaker masking, other roles or gates do not come into a shared environment unseen, whatever its approvals are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.external import MASKING, places
+from tests.acceptance.team import Team, made_project
+from tests.support import Project, Server
+
+KEPT = "email: {mask: keep, why: e-mail addresses of nobody}"
+MASKED = "email: {mask: email, subject: customer_id}"
+assert MASKED in MASKING
+
+
+@pytest.fixture
+def team(postgres18: Server, tmp_path: Path) -> Iterator[Team]:
+    """Return a team whose people share a repository."""
+    with made_project(tmp_path / "project") as project, places(postgres18, postgres18) as (production, dev):
+        made = Team(project, production, dev, tmp_path)
+        made.install()
+        project.git("config", "receive.denyCurrentBranch", "ignore")
+        yield made
+
+
+def change(clone: Project, kitchen: str, file: str, old: str, new: str) -> None:
+    """Change a file of environments/ in a new kitchen, and commit it."""
+    clone.kitchen("create", kitchen)
+    worktree = clone.root / ".kitchen" / "worktrees" / kitchen
+    path = worktree / "environments" / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    clone.git("-C", str(worktree), "commit", "-q", "-a", "-m", f"{kitchen}: {file}")
+
+
+def numbers(clone: Project) -> list[int]:
+    return [each["number"] for each in json.loads(clone.kitchen("release", "list", "-e", "dev", "--json").stdout)]
+
+
+def test_somebody_else_agrees_to_what_reveals_more(team: Team) -> None:
+    rel = team.admit("rel", "releaser")
+    change(rel, "alone", "masking.yaml", MASKED, KEPT)
+    told = rel.kitchen("merge", "alone", "--dry-run")
+    assert "somebody else must agree" not in told.stderr, "nobody else is there who could"
+
+    ada, ann = team.admit("ada", "admin"), team.admit("ann")
+    refused = rel.kitchen("merge", "alone", "--yes", expect=5)
+    assert "somebody else must agree: customer.email: email, now keep" in refused.stderr
+    assert "needs 1 more approval" in refused.stderr
+    assert "keep, why: e-mail" not in team.project.git("show", "dev:environments/masking.yaml")
+    (number,) = numbers(rel)
+    assert "somebody else" in rel.kitchen("release", "approve", str(number), "-e", "dev", expect=5).stderr
+    ann.kitchen("release", "approve", str(number), "-e", "dev", expect=8)
+    ada.kitchen("release", "approve", str(number), "-e", "dev")
+    rel.kitchen("merge", "alone", "--yes")
+    assert "keep, why: e-mail" in team.project.git("show", "dev:environments/masking.yaml")
+
+    change(rel, "back", "masking.yaml", KEPT, MASKED)
+    rel.kitchen("merge", "back", "--yes")
+    change(rel, "gated", "dev.yaml", "branch: dev\n", "branch: dev\ngates: {review: false}\n")
+    refused = rel.kitchen("merge", "gated", "--yes", expect=5)
+    assert "somebody else must agree: environments/dev.yaml: other gates" in refused.stderr
+    ada.kitchen("release", "approve", str(numbers(rel)[0]), "-e", "dev")
+    rel.kitchen("merge", "gated", "--yes")
+    change(rel, "free", "masking.yaml", MASKED, KEPT)
+    rel.kitchen("merge", "free", "--yes")
