@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -88,7 +89,8 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         drawn.add_column(heading)
     for row in rows:
         drawn.add_row(*(Text(_cell(value)) for value in row))  # not markup: a [name] is a name
-    console = Console()
+    is_plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    console = Console(force_terminal=False if is_plain else None)
     # a table that is wider than the terminal runs over its edge: cut into narrow columns nothing of it can be read
     console.width = max(console.width, Measurement.get(console, console.options.update(max_width=1000), drawn).maximum)
     console.print(drawn)
