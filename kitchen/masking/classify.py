@@ -14,7 +14,9 @@ from kitchen.masking.domains import components
 from kitchen.masking.recognise import is_birth, is_of_people, recognised
 
 _NOBODY = 0.05
+_SOMEBODY = 0.3
 _SHORT = 40
+_LONG = 8  # digits
 _CODES = 50  # a code list has at most so many values
 
 
@@ -150,7 +152,7 @@ def _reason_to_keep(asked: _Asked) -> str | None:
         return "surrogate key"
     if whole and column.base != "uuid" and words.is_key(name) and name.lower() not in ("id_number", "idno"):
         return "refers to a surrogate key"
-    if category == "N" and (reason := words.measure(name)):
+    if category == "N" and (reason := words.measure(name)) and not _numbers_things(evidence):
         return reason
     if column.base in ("interval", "time") and category in "TD":
         return "a duration or time of day"
@@ -165,12 +167,19 @@ def _reason_to_keep(asked: _Asked) -> str | None:
     return None
 
 
+def _numbers_things(evidence: Evidence) -> bool:
+    """Say whether whole numbers are long and nearly all different: no count, whatever they are called."""
+    apart = evidence.distinct > 20 and evidence.distinct > 0.9 * evidence.filled
+    return apart and evidence.share("digits") > 0.9 and evidence.average >= _LONG
+
+
 def _is_reference_list(asked: _Asked) -> bool:
     """Say whether a column is the name of each entry in a short table to which others refer, and none a person's."""
     table, column, evidence = asked.table, asked.column, asked.evidence
     few = 0 < evidence.rows == evidence.filled <= _CODES and max(table.rows, evidence.rows) <= _CODES
     referred = words.is_name(column.name) and any(key.to == table.name for key in asked.catalogue.foreign_keys)
-    return few and referred and evidence.longest <= _SHORT and evidence.share("known_name") < _NOBODY
+    nobody = evidence.share("known_name") < _NOBODY and evidence.share("person") < _SOMEBODY
+    return few and referred and nobody and evidence.longest <= _SHORT
 
 
 def _is_code_list(evidence: Evidence, table: SourceTable) -> bool:

@@ -10,6 +10,7 @@ from kitchen.masking import words
 
 _MOSTLY = 0.5
 _SOMETIMES = 0.02  # one e-mail address among fifty notes makes the notes personal
+_ALL = 0.95  # what other numbers may look like by chance
 _SOME = 2
 _TELLING = frozenset(
     {MaskKind.FIRST_NAME, MaskKind.LAST_NAME, MaskKind.FULL_NAME, MaskKind.EMAIL, MaskKind.PHONE, MaskKind.DATE,
@@ -121,12 +122,16 @@ def _by_words(evidence: Evidence) -> MaskKind | None:
         return MaskKind.BLANK
     if is_birth(evidence) and evidence.years >= _GENERATION:
         return MaskKind.BLANK
-    if found("street") > _MOSTLY:
-        return MaskKind.STREET
+    if found("ten_digits") > _ALL:
+        return MaskKind.PHONE
+    if max(found("street"), found("town")) > _MOSTLY:
+        return MaskKind.STREET if found("street") > _MOSTLY else MaskKind.CITY
     if max(found("phone_inside"), found("keys")) > _SOMETIMES or found("sentence") > _MOSTLY:
         return MaskKind.TEXT
     if found("known_name") > _NAMES:
         return MaskKind.FULL_NAME if found("person") > _MOSTLY else MaskKind.LAST_NAME
+    if found("titles") > 0.9 and evidence.distinct > 20:
+        return MaskKind.FULL_NAME  # or of things: then it is masked in vain
     if found("illness") > 0.9:
         return MaskKind.TEXT
     return MaskKind.USER_NAME if found("handle") > _NAMES and evidence.distinct > 20 else None

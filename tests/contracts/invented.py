@@ -458,3 +458,113 @@ def shirt(rng: Random, _: int) -> str:
 
 def blurb(rng: Random, _: int) -> str:
     return f"{shirt(rng, 0)} made of recycled material, {rng.randrange(2, 40)} cm wide"
+
+
+# The third set, met unseen once: further languages and ways of writing.
+FINNISH = ("Aino Eetu Helmi Onni Pekka Ritva Väinö", "Järvinen Laaksonen Heikkilä Rantanen Salonen Kallio")
+HUNGARIAN = ("Boglárka Levente Zsófia Csaba Réka", "Fehér Bíró Lukács Gulyás Somogyi Veres")
+CZECH = ("Vendula Radek Jiřina Bohumil Šárka", "Hájek Říhová Blažek Sedláčková Kolář")
+BULGARIAN = ("Тодор Радка Пламен Снежана Калин", "Димитров Тодорова Стоянов Колева Ангелов")
+THAI = ("สมชาย สุภาพร อนันต์ มาลี กมล", "แสงทอง วงศ์สวัสดิ์ ศรีสุข บุญมา ทองดี")
+INDONESIAN = ("Budi Siti Agus Dewi Putra Wulan", "Santoso Wijaya Hidayat Lestari Nugroho")
+NIGERIAN = ("Chinedu Ngozi Oluwaseun Adaeze Emeka", "Okonkwo Adebayo Nwosu Eze Balogun")
+
+phone_brazil = filled("+55 (11) 9####-####", "(21) 9%###-####", "+55 31 9####-####")
+phone_india = filled("+91 9#### #####", "+91-8###-######", "098########")
+phone_nigeria = filled("0803 ### ####", "+234 80# ### ####", "0705-###-####")
+phone_swiss = filled("079 ### ## ##", "+41 79 ### ## ##", "044 ### ## ##")
+phone_ten = filled("%##%######")
+street_finnish = streets("Mannerheimintie #", "Aleksanterinkatu # A #", "Hämeentie # B")
+street_hungarian = streets("Fő utca #.", "Váci út #.", "Kossuth Lajos tér #/b")
+street_brazilian = streets("Rua Augusta, #", "Av. Paulista, # - ap. #", "Travessa do Ouvidor #")
+street_indian = streets("#, MG Road", "Flat #, Nehru Nagar", "Plot No. #, Anna Salai")
+street_indonesian = streets("Jl. Sudirman No. #", "Jalan Melati #", "Gang Mawar II No. #")
+swiss_ahv = filled("756.####.####.##")
+indian_pan = filled("ABCPK####L", "BNZPM####Q", "AFHPS####D")
+handle = filled("@anna_k##", "@bigjoe#", "@maria.lens", "@tomtom##", "@lucy_in_the_sky#")
+mac_bare = filled("3c22fbca##%#", "f0189852####")
+imei = filled("35######%######")
+
+
+def finnish_hetu(rng: Random, n: int) -> str:
+    return f"{born(rng, n):%d%m%y}-{rng.randrange(2, 900):03}{rng.choice('ABCDEFHJKLMNPRSTUVWXY')}"
+
+
+def cpf_bare(rng: Random, _: int) -> str:
+    digits = [rng.randrange(10) for _ in range(9)]
+    for length in (10, 11):
+        rest = sum(d * w for d, w in zip(digits, range(length, 1, -1), strict=True)) * 10 % 11
+        digits.append(rest % 10)
+    return "".join(map(str, digits))
+
+
+def canadian_sin(rng: Random, _: int) -> str:
+    body = str(rng.randrange(1, 8)) + _digits(rng, 7)
+    number = body + _luhn(body)
+    return f"{number[:3]} {number[3:6]} {number[6:]}"
+
+
+def full_ipv6(rng: Random, _: int) -> str:
+    return ":".join(f"{rng.randrange(65536):x}" for _ in range(8))
+
+
+def titled(rng: Random, _: int) -> str:
+    given, family = rng.choice(LATIN_WEST[0].split()), rng.choice(LATIN_WEST[1].split())
+    return rng.choice([f"Mr. {given} {family}", f"Dr. {given} {family}", f"Mrs {family}", f"Frau {given} {family}"])
+
+
+def airline(rng: Random, n: int) -> str:
+    given, family = ascii_name(rng)
+    return f"{family}/{given} {rng.choice(['MR', 'MS'])}".upper()
+
+
+def labelled_address(rng: Random, n: int) -> str:
+    return f"{_name(rng, LATIN_WEST, '{g} {f}')}\n{street_german(rng, n)}\n{rng.randrange(10000, 99999)} Berlin"
+
+
+def town(rng: Random, _: int) -> str:
+    return f"{rng.randrange(10000, 99999)} {rng.choice(CITIES.split())}"
+
+
+def born_short(rng: Random, n: int) -> str:
+    return born(rng, n).strftime("%d-%b-%y")
+
+
+def chat(rng: Random, n: int) -> str:
+    return rng.choice(
+        [
+            "ok thx!!",
+            "lol no way 😂",
+            "see you at 8?",
+            "can you call me back pls",
+            f"hi {_name(rng, LATIN_WEST, '{g}')}",
+        ]
+    )
+
+
+def resume(rng: Random, n: int) -> str:
+    given, family = ascii_name(rng)
+    return f"cv_{given}_{family}_{n}.pdf".lower()
+
+
+def wkt(rng: Random, n: int) -> str:
+    return f"POINT({longitude(rng, n)} {latitude(rng, n)})"
+
+
+def markup(rng: Random, n: int) -> str:
+    return f"<p>Dear {_name(rng, LATIN_WEST, '{g} {f}')},</p><p>{prose(rng, n)}</p>"
+
+
+def plant(rng: Random, _: int) -> str:
+    kinds, forms = "Quercus Acer Rosa Salix Betula Pinus", "robur alba nigra repens minor"
+    return f"{rng.choice(kinds.split())} {rng.choice(forms.split())}"
+
+
+def pod(rng: Random, _: int) -> str:
+    return f"web-{rng.randrange(16**8):08x}-{rng.choice('bcdfg')}{rng.randrange(9)}xq{rng.randrange(9)}"
+
+
+def failure(rng: Random, _: int) -> str:
+    return rng.choice(
+        ["connection refused by upstream", "no space left on device", "timeout after 30 seconds waiting for lock"]
+    )

@@ -125,6 +125,44 @@ MAKERS: dict[str, i.Make] = {
     "icd": i.icd,
     "plate": i.plate,
     "ips": i.listed(i.ipv4),
+    "full_fi": i.names(i.FINNISH),
+    "full_hu": i.names(i.HUNGARIAN, form="{f} {g}"),
+    "family_cz": i.pick(i.CZECH[1]),
+    "full_cz": i.names(i.CZECH),
+    "full_bg": i.names(i.BULGARIAN),
+    "full_th": i.names(i.THAI),
+    "full_id": i.names(i.INDONESIAN),
+    "full_ng": i.names(i.NIGERIAN),
+    "phone_br": i.phone_brazil,
+    "phone_in": i.phone_india,
+    "phone_ng": i.phone_nigeria,
+    "phone_ch": i.phone_swiss,
+    "phone_ten": i.phone_ten,
+    "street_fi": i.street_finnish,
+    "street_hu": i.street_hungarian,
+    "street_br": i.street_brazilian,
+    "street_in": i.street_indian,
+    "street_id": i.street_indonesian,
+    "ahv": i.swiss_ahv,
+    "pan_in": i.indian_pan,
+    "handle": i.handle,
+    "mac_bare": i.mac_bare,
+    "imei": i.imei,
+    "hetu": i.finnish_hetu,
+    "cpf_bare": i.cpf_bare,
+    "sin": i.canadian_sin,
+    "ipv6_full": i.full_ipv6,
+    "titled": i.titled,
+    "airline": i.airline,
+    "labelled_address": i.labelled_address,
+    "town": i.town,
+    "born_short": i.born_short,
+    "born_slash": i.born_as("%Y/%m/%d"),
+    "chat": i.chat,
+    "resume": i.resume,
+    "wkt": i.wkt,
+    "markup": i.markup,
+    "mails_text": i.email,
     # nobody's
     "count": i.whole(0, 500),
     "few": i.whole(0, 5),
@@ -191,6 +229,28 @@ MAKERS: dict[str, i.Make] = {
     "country_name": i.pick("Germany France Austria Japan Poland"),
     "float": lambda r, _: r.gauss(20, 300),
     "week": i.filled("2024-W##"),
+    "plant": i.plant,
+    "pod": i.pod,
+    "failure": i.failure,
+    "image": i.filled("repo/app:1.##.#", "team/db:#.#"),
+    "class": i.pick("com.example.Orders org.acme.Billing$Job"),
+    "dollars": i.filled("USD %#.##", "USD %##.##"),
+    "ratio_text": i.pick("16:9 4:3 21:9"),
+    "interval_text": i.filled("P#DT#H", "PT##M"),
+    "hs_code": i.filled("84##.##.##"),
+    "cas": i.filled("%#-##-#", "%###-##-#"),
+    "part": i.filled("???-###-?"),
+    "ral": i.filled("RAL 70##", "RAL 90##"),
+    "month": i.pick("January February March April May June"),
+    "offset": i.pick("+02:00 -05:00 +00:00"),
+    "crc": i.filled("%?#f##a#"),
+    "fiscal": i.pick("FY2022 FY2023 FY2024"),
+    "brand": i.pick("Bosch Makita Hilti Metabo Stihl"),
+    "port": i.whole(1024, 65535),
+    "stars": i.filled("#.#"),
+    "continent": i.pick("Europe Asia Africa"),
+    "percent_text": i.filled("##.#%", "#.#%"),
+    "ulid": i.filled("01H#?##?##?##?##?##?##?##?"),
     "decimal": i.money(90000, 3),
     "epoch": i.whole(1_600_000_000, 1_730_000_000),
     "seconds": i.money(60, 9),
@@ -259,6 +319,30 @@ jobs: | | host_name=host schedule=cron memory_address=pointer file_name=file sta
 anything: | | y1=tracking y2=thousands y3=candidate y4=euros y5=isin y6=container y7=cron y8=size y9=shirt
   y10=etag y11=bin y12:float8=float y13=file y14=host y15=team y16:bigint=epoch y17=docs y18=uuid
   y19:numeric=rate y20=pointer
+"""
+
+THIRD = """
+henkilot: etunimi=given_sv sukunimi=family_cz kokonimi=full_fi osoite=street_fi henkilotunnus=hetu
+  puhelin=phone_ng syntymapaiva:date=born sahkoposti=email | q1=full_fi q2=hetu q3=street_fi q4=born_slash |
+  maara:integer=count
+szemelyek: teljes_nev=full_hu lakcim=street_hu telefonszam=phone_pl | r1=full_hu r2=street_hu r3=full_cz
+  r4=family_cz | darab:integer=count
+pessoas: nome_completo=full_pt endereco=street_br celular=phone_br cpf=cpf_bare nascimento:date=born |
+  t1=cpf_bare t2=phone_br t3=street_br t4=full_ng | quantidade:integer=count
+bookings: passenger_name=airline contact_no=phone_in guest_email=email billing_address=street_in | u1=airline
+  u2=phone_in u3=street_in u4=pan_in u5=titled u6=full_th u7=full_id u8=full_bg | seats:integer=few
+  fare:numeric=price booked_at:timestamptz=recent
+devices: imei=imei wifi_mac=mac_bare last_seen_ip=ipv6_full owner=titled | w1=ipv6_full w2=mac_bare w3=imei
+  w4=handle w5=phone_ten | os_version=version port:integer=port
+letters: salutation=titled content=markup address_block=labelled_address | z1=labelled_address z2=markup
+  z3=chat z4=town z5=resume z6=wkt z7=sin z8=ahv z9=phone_ch z10=born_short z11=phone_ng z12=street_id
+  z13:text[]=full_list z14=mails_text | sent_at:timestamptz=recent pages:integer=few
+catalogue: | | plant=plant brand=brand hs_code=hs_code cas_number=cas part_no=part colour=ral price=dollars
+  aspect=ratio_text rating=stars lead_time=interval_text share=percent_text
+cluster: | | pod=pod image=image class=class error=failure utc_offset=offset checksum=crc trace=ulid
+  port:integer=port
+metrics_2: | | k1=plant k2=brand k3=hs_code k4=cas k5=part k6=ral k7=dollars k8=pod k9=image k10=class
+  k11=failure k12=crc k13=fiscal k14=month k15=continent k16=ulid k17=percent_text k18:integer=port
 """
 
 

@@ -2,8 +2,9 @@
 
 The classifier was mended on the first set alone (recall 78 % before, 100 % after; false alarms 18 % and 3 %). The
 second set, other languages and other ways of writing, was written after that and met unseen: recall 72 %, false alarms
-15 %. Since then it has been mended on both: the figures below are no estimate for a stranger's data, and what is missed
-is masked all the same.
+15 %. It was mended on both, and then met the third unseen: recall 76 % (89 % under telling names, 67 % by content
+alone), false alarms 13 %. Since then it has been mended on all three: the figures below are no estimate for a
+stranger's data. What is missed is masked all the same.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from kitchen.adapters.postgres.connection import connect
 from kitchen.domain.masking import Decision, MaskKind, Policy
 from kitchen.masking.classify import propose
 from kitchen.masking.recognise import recognised
-from tests.contracts.labelled import FIRST, HARMLESS, MISLEADING, NAMED, SECOND, Labelled, columns_of, load
+from tests.contracts.labelled import FIRST, HARMLESS, MISLEADING, NAMED, SECOND, THIRD, Labelled, columns_of, load
 from tests.contracts.pantries import Place, Production, fill, scanned
 from tests.support import Server, Warehouse
 
-COLUMNS = [*columns_of(FIRST), *columns_of(SECOND)]
+COLUMNS = [*columns_of(FIRST), *columns_of(SECOND), *columns_of(THIRD)]
 # Said of a type, not of a value: a mask may by chance give somebody else's, and a masked sex or age is no secret.
 _EXACT = frozenset({"text", "jsonb", "inet", "bytea", "date", "timestamp", "text[]", "char(24)", "point", "bigint"})
 

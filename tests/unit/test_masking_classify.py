@@ -201,3 +201,24 @@ def test_counts_are_kept_as_counts(name: str) -> None:
 def test_a_number_that_is_a_person_s_is_no_measure_whatever_its_name(name: str) -> None:
     cards = Evidence(2000, 2000, 1900, 16, 16.0, {"card": 1.0, "digits": 1.0})
     assert _one(_column(f"{name}:bigint"), cards).mask is MaskKind.CARD
+
+
+@pytest.mark.parametrize("name", ["num_pass", "n_points", "visits", "version", "status"])
+def test_long_numbers_that_all_differ_are_no_counts(name: str) -> None:
+    numbers = Evidence(2000, 2000, 1990, 9, 9.0, {"digits": 1.0})
+    assert _one(_column(f"{name}:integer"), numbers).mask is not MaskKind.KEEP
+
+
+def test_names_in_a_short_list_are_kept_unless_they_may_be_peoples() -> None:
+    kinds, things = TableName("public", "kinds"), TableName("public", "things")
+    listed = SourceTable(kinds, kinds, (_column("id:integer", key=True), _column("name")), primary_key=("id",), rows=16)
+    table = SourceTable(things, things, (_column("id:integer", key=True), _column("kind_id:integer")))
+    catalogue = Catalogue((listed, table), (ForeignKey(things, ("kind_id",), kinds, ("id",)),))
+
+    def mask(shapes: dict[str, float], rows: int = 16) -> MaskKind:
+        evidence = Evidence(rows, rows, rows, 12, 8.0, shapes)
+        return propose(catalogue, Policy(), {(kinds, "name"): evidence})[kinds]["name"].mask
+
+    assert mask({"words": 1.0}) is MaskKind.KEEP
+    for shapes, rows in (({"known_name": 0.1}, 16), ({"person": 0.5}, 16), ({"words": 1.0}, 500)):
+        assert mask(shapes, rows) is not MaskKind.KEEP

@@ -9,16 +9,21 @@ from collections.abc import Mapping
 from functools import cache
 
 _L = r"[^[:space:]0-9!-&(-,/:-@\[-`{-~]"  # a letter of any script, or one of ' - .
+_U = r"[^[:space:]0-9!-/:-@\[-`a-z{-~]"  # such a letter, but no small one of ASCII
 _MAIL = r"[[:alnum:]._%+-]+@[[:alnum:]-]+(\.[[:alnum:]-]+)*\.[[:alpha:]]{2,}"
 _BARE = r"regexp_replace(v, '[^0-9]', '', 'g')"
 _COMPACT = r"regexp_replace(v, '[ -]', '', 'g')"
 _DATE = (
-    r"v ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}' OR v ~ '^[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{4}'"
+    r"v ~ '^[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}' OR v ~ '^[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{4}'"
     r" OR v ~* '^([a-z]{3,9}[. ]+[0-9]{1,2},? |[0-9]{1,2}[. -]+[a-z]{3,9}[. -]+)(19|20)[0-9]{2}$'"
     r" OR v ~ '^(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])$'"
+    r" OR v ~* '^[0-9]{1,2}[ -](jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ -][0-9]{2}$'"
 )
 
-YEAR = "substring(v from '(?:19|20)[0-9]{2}')::int"
+YEAR = (  # of two digits: the last such year
+    "coalesce(substring(v from '(?:19|20)[0-9]{2}'), CASE WHEN v ~ '[0-9]{2}$' THEN CASE WHEN '20' || right(v, 2) >"
+    " extract(year FROM current_date)::text THEN '19' ELSE '20' END || right(v, 2) END)::int"
+)
 
 # Given as one number with signs between its groups, or begun as dialled: with + or 0 or a bracket.
 _PHONE = (
@@ -27,7 +32,7 @@ _PHONE = (
     rf" AND v !~ '^[0-9]{{1,3}}(\.[0-9]{{3}})+$' AND NOT ({_DATE})"
     r" AND (v ~ '[^0-9]' OR v ~ '^0[1-9][0-9]{8,10}$')"
     r" AND (v ~* '^(tel[.:]* ?|phone:? ?)?([+(]|0[0-9(])' OR v ~ '^[0-9]{3}[ .-][0-9]{4}$'"
-    r" OR v ~ '^[0-9]{1,4}[ )./-]+[0-9]{2,4}[ ./-]+[0-9]{2}')"
+    rf" OR length({_BARE}) > 8 AND v ~ '^[0-9]{{1,4}}[ )./-]+[0-9]{{2,4}}[ ./-]+[0-9]{{2}}')"
 )
 _LUHN = (
     r"(SELECT sum(CASE WHEN o % 2 = 1 THEN d ELSE d * 2 - CASE WHEN d > 4 THEN 9 ELSE 0 END END) % 10 = 0"
@@ -73,6 +78,8 @@ _NATIONAL_IDS = (
     rf" WHEN {_COMPACT} ~ '^[0-9]{{11}}$' THEN ({_weighed('1,3,7,9,1,3,7,9,1,3,1', 10)} = 0"
     rf" AND substr({_BARE}, 3, 2)::int % 20 BETWEEN 1 AND 12)"  # Poland
     rf" OR (left({_BARE}, 1) <> '0' AND {_GERMAN})"
+    rf" OR ({_weighed('10,9,8,7,6,5,4,3,2', 11)} * 10 % 11 % 10 = substr({_BARE}, 10, 1)::int"
+    rf" AND {_weighed('11,10,9,8,7,6,5,4,3,2', 11)} * 10 % 11 % 10 = right({_BARE}, 1)::int)"  # Brazil
     rf" WHEN v ~ '^[0-9]{{3}}[ -][0-9]{{3}}[ -][0-9]{{4}}$'"
     rf" THEN (11 - {_weighed('10,9,8,7,6,5,4,3,2', 11)}) % 11 = right({_BARE}, 1)::int"  # England, patients
     rf" WHEN v ~ '^[0-9]{{9}}$' THEN {_weighed('9,8,7,6,5,4,3,2,-1', 11)} = 0"  # Netherlands
@@ -96,8 +103,8 @@ _IP = (
 # Parts of a street's name, and words beside it.
 _STREET_PARTS = (
     "stra.{1,2}e|str\\.|weg|gasse|platz|allee|ring|damm|ufer|markt|chaussee|steig|straat|laan|plein|gracht|gata|gatan"
-    "|vägen|veien|vej|gade|katu|kuja|utca|utja|ulice|náměstí|улица|проспект|переулок|вулиця|οδός|λεωφόρος|đường|路|街"
-    "|號|号|丁目|番地|로 ?[0-9]|길 ?[0-9]|شارع|רחוב"
+    "|vägen|veien|vej|gade|katu|kuja|tie [0-9]|polku|utca|utja|ulice|náměstí|улица|проспект|переулок|вулиця|οδός"
+    "|λεωφόρος|đường|路|街|號|号|丁目|番地|로 ?[0-9]|길 ?[0-9]|شارع|רחוב"
 )
 _STREET_WORDS = (
     "street|st|road|rd|lane|ln|avenue|ave|av|drive|court|close|square|crescent|terrace|boulevard|blvd|bd|highway|rue"
@@ -113,7 +120,7 @@ _SURNAMES = (  # endings by which surnames of some languages are told from words
     "ов|ова|єв|ев|ева|ский|ская|ський|ська|енко|όπουλος|οπούλου|ίδης|ίδου|άκης|άκη|άδης|ović|ević|ský|ská|wicz|wski"
     "|wska|wsky|oğlu|sdóttir|escu|shvili"
 )
-_FIRST_WORD = "translate(split_part(translate(v, ',', ' '), ' ', 1), '.', '')"
+_FIRST_WORD = "translate(split_part(translate(v, ',/', '  '), ' ', 1), '.', '')"
 _LAST_WORD = "reverse(split_part(reverse(v), ' ', 1))"
 _HANDLE = "regexp_replace(lower(v), '[0-9_.-]+$', '')"
 _PARTED = f"translate({_HANDLE}, '_-', '..')"
@@ -152,10 +159,13 @@ def shapes(everywhere: bool) -> Mapping[str, str]:
         "person": rf"length(v) < 80 AND v ~ '^{_L}+,?( {_L}+){{1,3}}$'",
         "words": rf"length(v) < 60 AND v ~ '^{_L}{{2,}},?( {_L}+){{0,3}}$' AND lower(v) <> v"
         rf" OR v ~ '^[^ -~]+( [^ -~]+)?$'",
+        "titles": rf"length(v) < 60 AND v ~ '^{_U}{_L}*,?( (de|da|di|del|la|van|von|der|bin|al)){{0,2}}"
+        rf"( {_U}{_L}*){{1,3}}$'",
         "known_name": f"length(v) < 80 AND ({_known(f'lower({_FIRST_WORD})', _FIRST_WORD, f'lower({_LAST_WORD})', 'v')}"
         rf" OR v ~* '({_plain(_SURNAMES, everywhere)})$'"
         rf" OR (v ~ '^[^ -~]{{2,5}}( [^ -~]{{1,4}})?$' AND {_known('left(v, 1)', 'left(v, 2)')}))",
-        "handle": r"length(v) BETWEEN 4 AND 40 AND v !~ '[[:space:]]' AND v ~ '[a-zA-Z]{4}' AND"
+        "handle": r"v ~ '^@[A-Za-z0-9_.]{2,30}$' OR length(v) BETWEEN 4 AND 40 AND v !~ '[[:space:]]'"
+        r" AND v ~ '[a-zA-Z]{4}' AND"
         r" (v ~ '^([A-Z]{5,}|[a-z]+)[0-9]+$' AND left(lower(v), 5) IN"
         " (SELECT left(n, 5) FROM known WHERE length(n) > 5)"
         f" OR (SELECT bool_or(t IN (SELECT n FROM known)) FROM unnest(ARRAY[{_HANDLE}, substr({_HANDLE}, 2),"
@@ -165,7 +175,10 @@ def shapes(everywhere: bool) -> Mapping[str, str]:
         " AND extract(year FROM current_date) - 14",
         "secret": r"v ~ '^\$(2[aby]|argon2|5|6|pbkdf2)' OR v ~ '^eyJ[A-Za-z0-9_-]+\.' OR v ~ '^(sk|pk|rk)_(live|test)_'"
         r" OR v ~ '^(ghp|gho|glpat|xox[abp])[_-]' OR v ~ '^(AKIA|ASIA)[A-Z0-9]{16}$' OR v ~ '^-----BEGIN'",
-        "place": r"v ~* '^[0-9]{1,3}[^0-9 ]+.*[ns][ ,]+[0-9]{1,3}[^0-9 ]+.*[eow]$'"
+        "town": rf"length(v) < 60 AND v ~ '^([A-Z]{{1,2}}-)?[0-9]{{4,5}} {_U}{_L}+'",
+        "ten_digits": "v ~ '^[2-9][0-9]{2}[2-9][0-9]{6}$' AND v !~ '^20[0-3]'",
+        "place": r"v ~* '^(srid=[0-9]+;)?(multi)?(point|linestring|polygon) ?[zm]*[(]'"
+        r" OR v ~* '^[0-9]{1,3}[^0-9 ]+.*[ns][ ,]+[0-9]{1,3}[^0-9 ]+.*[eow]$'"
         r" OR v ~ '^[(\[]?-?[0-9]{1,3}\.[0-9]{3,}[ ,;]+-?[0-9]{1,3}\.[0-9]{3,}[)\]]?$'",
         "illness": r"v ~ '^[A-TV-Z][0-9][0-9A-Z](\.[0-9A-Z]{1,4})?$'",
         "degrees": r"v ~ '^-?[0-9]{1,3}\.[0-9]{5,8}$'"
