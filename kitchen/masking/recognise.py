@@ -63,6 +63,8 @@ def _recognised(table: SourceTable, column: SourceColumn, evidence: Evidence) ->
         return by_name if by_name is MaskKind.BLANK else None
     if by_name is MaskKind.DATE:
         return MaskKind.BLANK  # a date as text has no mask of its own
+    if by_content is None and by_name is None and not words.is_of_things(column.name) and _is_titled(evidence):
+        return MaskKind.FULL_NAME  # or of things after all: then it is masked in vain
     return by_content or by_name
 
 
@@ -87,6 +89,10 @@ def _of_number(
     if is_birth(evidence) and evidence.years >= _GENERATION:
         return MaskKind.DATE
     return by_content if by_content in words.NUMERIC_KINDS else None
+
+
+def _is_titled(evidence: Evidence) -> bool:
+    return evidence.share("titles") > 0.9 and evidence.distinct > 20
 
 
 def is_birth(evidence: Evidence) -> bool:
@@ -130,8 +136,6 @@ def _by_words(evidence: Evidence) -> MaskKind | None:
         return MaskKind.TEXT
     if found("known_name") > _NAMES:
         return MaskKind.FULL_NAME if found("person") > _MOSTLY else MaskKind.LAST_NAME
-    if found("titles") > 0.9 and evidence.distinct > 20:
-        return MaskKind.FULL_NAME  # or of things: then it is masked in vain
     if found("illness") > 0.9:
         return MaskKind.TEXT
     return MaskKind.USER_NAME if found("handle") > _NAMES and evidence.distinct > 20 else None

@@ -88,6 +88,11 @@ def is_name(column: str) -> bool:
     return _is("@name", column)
 
 
+def is_of_things(column: str) -> bool:
+    """Say whether a name is one of what things are called."""
+    return is_name(column) or _is("@thing", column)
+
+
 def is_key(column: str) -> bool:
     """Say whether a name is one of a key."""
     return _is("@key", column)
