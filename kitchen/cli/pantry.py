@@ -286,6 +286,8 @@ def show_command(version: int | None, report: Path | None, environment: str | No
     snapshot, policy = manifest.get("snapshot"), manifest.get("policy")
     moment = snapshot.get("taken_at") if isinstance(snapshot, dict) else None
     digest = policy.get("sha256") if isinstance(policy, dict) else None
+    if isinstance(policy, dict) and policy.get("commit"):
+        digest = f"{digest}, commit {policy['commit'][:12]} of branch {policy['branch']}"
     for name, value in (
         ("source", manifest.get("source")), ("moment", moment), ("policy", digest), ("key id", manifest.get("key_id")),
         ("rows", f"{sum(_rows(manifest).values()):,}"),

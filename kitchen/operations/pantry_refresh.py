@@ -108,7 +108,8 @@ def refresh(services: Services, wish: Refresh, *, say: Say) -> int:
     version = services.control.pantries.begin({"source": wish.source_name, "policy": wish.policy.digest})
     try:
         steps = refresh_steps(services, version, wish=wish, say=say)
-        journalled.perform(services.control, KIND, LOCK, {"version": version}, steps, say)
+        commit = wish.governed.commit if wish.governed is not None else None
+        journalled.perform(services.control, KIND, LOCK, {"version": version, "commit": commit}, steps, say)
     except BaseException:
         with suppress(KitchenError):  # the record alone hurts nobody, and the next refresh drops it
             _forget_unbuilt(services, version)

@@ -69,6 +69,7 @@ def test_only_what_the_branch_has_decides_what_a_refresh_does(shop: tuple[Projec
     assert isinstance(policy, dict)
     assert (policy["branch"], policy["commit"]) == ("dev", branch)
     assert made["sample"] is None
+    assert f"commit {branch[:12]} of branch dev" in project.kitchen("pantry", "show").stdout
     assert psql(project, "dev", REAL) == "0"
 
     project.commit("on main, where it is no decision about dev")
