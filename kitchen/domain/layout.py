@@ -104,5 +104,5 @@ def layer_of(layout: Layout, kitchen: Kitchen, known: Sequence[Kitchen]) -> Laye
     above = None if kitchen.isolated else kitchen.parent
     while above is not None and above in by_name and by_name[above] not in parents:
         parents.append(by_name[above])
-        above = by_name[above].parent
+        above = None if by_name[above].isolated else by_name[above].parent
     return Layer(layout, kitchen, tuple(parents))

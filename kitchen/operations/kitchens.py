@@ -150,9 +150,9 @@ def status(services: KitchenServices, repository: Repository, kitchen: Kitchen, 
 
 def _above(kitchen: Kitchen, known: Iterable[Kitchen]) -> frozenset[str]:
     """Return the names of the kitchens that one reads through."""
-    parents = {each.name: each.parent for each in known}
+    parents = {each.name: None if each.isolated else each.parent for each in known}
     found: set[str] = set()
-    name = kitchen.parent
+    name = None if kitchen.isolated else kitchen.parent
     while name is not None and name not in found:
         found.add(name)
         name = parents.get(name)
