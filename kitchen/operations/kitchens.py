@@ -88,6 +88,7 @@ class Overview:
     newest_pantry: int | None = None
     asked: MergeRequest | None = None  # what the runner was asked to merge, and has not answered yet
     mends: str | None = None
+    is_delivered: bool = False  # what it mends has everything of it, by a merge
 
     @property
     def goes_into(self) -> str | None:
@@ -178,6 +179,14 @@ def next_command(
         return "git add --all && git commit", "there are uncommitted changes"
     if left := next((each for each in elsewhere if each.subject != PANTRY and not each.is_going_on), None):
         return _end(left)
+    return _onwards(kitchen)
+
+
+def _onwards(kitchen: Overview) -> tuple[str, str]:
+    """Return the next command where nothing is in the way."""
+    name = kitchen.name
+    if kitchen.is_delivered:
+        return f"kitchen delete {name}", f"{kitchen.mends} has it; kitchen update {kitchen.environment} brings it down"
     if kitchen.behind:
         return f"kitchen update {name}", f"{kitchen.goes_into} has {counted(kitchen.behind, 'commit')} more"
     run = kitchen.last_run
@@ -208,7 +217,7 @@ def _overviews(
     )
     runs = services.control.runs.latest([kitchen.name for kitchen in wanted])
     newest = services.control.pantries.newest() if any(kitchen.pantry is not None for kitchen in wanted) else None
-    moved = _ahead_behind(repository, wanted, known, services.chain)
+    moved = _moved(repository, wanted, known, services.chain)
     is_ones_own = services.environment.is_embedded  # nobody is asked there
     asked = {} if is_ones_own else {each.kitchen_id: each for each in services.control.requests.standing()}
     return tuple(
@@ -227,7 +236,7 @@ def _overviews(
 
 
 def _overview(
-    kitchen: Kitchen, *, worktree: Path | None, moved: tuple[int, int] | None, size: Sequence[tuple[int, int]],
+    kitchen: Kitchen, *, worktree: Path | None, moved: _Moved | None, size: Sequence[tuple[int, int]],
     run: Run | None, left: Unfinished | None, newest: int | None, asked: MergeRequest | None,
 ) -> Overview:  # fmt: skip
     if run is not None and run.started_at < kitchen.created_at:  # of an earlier kitchen of that name
@@ -236,7 +245,8 @@ def _overview(
         name=kitchen.name, environment=kitchen.environment, kind=kitchen.kind, state=kitchen.state,
         parent=kitchen.parent, owner=kitchen.owner, branch=kitchen.branch, pantry=kitchen.pantry,
         created_at=kitchen.created_at, expires_at=kitchen.expires_at, isolated=kitchen.isolated, ticket=kitchen.ticket,
-        worktree=worktree, ahead=moved[0] if moved else None, behind=moved[1] if moved else None,
+        worktree=worktree, ahead=moved.ahead if moved else None, behind=moved.behind if moved else None,
+        is_delivered=moved.is_delivered if moved else False,
         tables=sum(tables for tables, _ in size), size=sum(count for _, count in size),
         last_run=LastRun(run.recipe, run.state, run.started_at) if run is not None else None,
         unfinished=left, newest_pantry=newest, mends=kitchen.mends, asked=asked,
@@ -248,16 +258,27 @@ def _worktree(worktrees: Path, kitchen: Kitchen) -> Path | None:
     return path if (path / ".git").exists() else None
 
 
-def _ahead_behind(
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """How a branch stands against the one that it goes into."""
+
+    ahead: int
+    behind: int
+    is_delivered: bool = False
+
+
+def _moved(
     repository: Repository, wanted: Iterable[Kitchen], known: Sequence[Kitchen], chain: Chain
-) -> dict[str, tuple[int, int]]:
+) -> dict[str, _Moved]:
     """Compare each branch with its parent's; git starts one process for each, so several go at once."""
 
-    def compare(kitchen: Kitchen) -> tuple[str, tuple[int, int] | None]:
+    def compare(kitchen: Kitchen) -> tuple[str, _Moved | None]:
         one, other = own.get(kitchen.branch or ""), shared.get(above[kitchen.name] or "")
         if one is None or other is None:
             return kitchen.name, None
-        return kitchen.name, (0, 0) if one == other else repository.ahead_behind(one, other)
+        ahead, behind = (0, 0) if one == other else repository.ahead_behind(one, other)
+        is_in = kitchen.mends is not None and not ahead and behind > 0 and not repository.stood_at(other, one)
+        return kitchen.name, _Moved(ahead, behind, is_in)
 
     below = [kitchen for kitchen in wanted if kitchen.parent is not None and kitchen.branch is not None]
     found = {kitchen.name: above_of(kitchen, known, chain) for kitchen in below}

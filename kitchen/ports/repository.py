@@ -129,6 +129,10 @@ class Repository(Protocol):
         """Return how many commits one has that other has not, and the reverse."""
         ...
 
+    def stood_at(self, head: str, commit: str) -> bool:
+        """Say whether a branch itself was once at a commit; one that was merged into it, it has, but never was."""
+        ...
+
     def preview_merge(self, target: str, source: str) -> MergePreview:
         """Merge two commits in memory."""
         ...

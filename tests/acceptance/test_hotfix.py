@@ -90,6 +90,8 @@ def test_a_hotfix_is_known_as_one_from_create_to_delete(shop: Project) -> None:
     assert "kitchen update dev" in told
     assert psql(shop, "production", "SELECT number FROM counted") == "2"
     assert not (shop.root / "later.txt").exists()
+    assert _seen(shop, "fix")["next"] == "kitchen delete fix"
+    assert "kitchen update dev brings it down" in shop.kitchen("status", "fix").stderr
 
     shop.kitchen("update", "dev", "--yes")
     assert psql(shop, "dev", "SELECT number FROM counted") == "2"

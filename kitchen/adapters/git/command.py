@@ -36,7 +36,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "merge-base": frozenset({"--is-ancestor"}),
     "merge-tree": frozenset({"--write-tree", "--name-only", "--no-messages", "-z"}),
     "read-tree": frozenset({"-m", "-u"}),
-    "rev-list": frozenset({"--count", "--left-right", "--right-only", "--cherry-pick"}),
+    "rev-list": frozenset({"--count", "--left-right", "--right-only", "--cherry-pick", "--first-parent"}),
     "rev-parse": frozenset({"--verify", "--quiet"}),
     "status": frozenset({"--porcelain=v1", "-z", "--untracked-files=all", "--no-renames",
                          "--ignored=matching"}),

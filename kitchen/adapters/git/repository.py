@@ -159,6 +159,10 @@ class GitRepository:
         ahead, behind = self.git.run("rev-list", "--count", "--left-right", values=values).out.split()
         return int(ahead), int(behind)
 
+    def stood_at(self, head: str, commit: str) -> bool:
+        """Say whether a branch itself was once at a commit; one that was merged into it, it has, but never was."""
+        return commit in self.git.run("rev-list", "--first-parent", values=[commit_id(head)]).out.split()
+
     def preview_merge(self, target: str, source: str) -> MergePreview:
         """Merge two commits in memory; raises Conflict where they share no history."""
         base = self.merge_base(target, source)
