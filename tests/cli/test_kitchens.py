@@ -266,12 +266,9 @@ def test_a_child_reads_its_parent_and_an_isolated_one_does_not(shop: Project) ->
     shop.kitchen("enter", "child", *ask, "UPDATE t SET five = 6", expect=1)
     shop.kitchen("enter", "alone", *ask, "SELECT five FROM parent.t", expect=1)
     shop.kitchen("create", "below", "--parent", "alone")
-    shop.kitchen("enter", "below", *ask, "SELECT five FROM parent.t", expect=1)
-    shown = _json(shop, "show", "below")
-    assert isinstance(shown, dict)
-    assert [schema for schema in shown["search_path"] if schema in ("below", "alone", "parent", "dev")] == [
-        "below", "alone",
-    ], "a child of an isolated kitchen reads what that reads"  # fmt: skip
+    path = shop.kitchen("enter", "below", *ask, "SHOW search_path").stdout
+    assert "alone" in path
+    assert "parent" not in path, "a child of an isolated kitchen reads what that reads"
     shop.kitchen("delete", "below", "--yes")
     tree = shop.kitchen("tree").stdout.splitlines()
     mine = [line for line in tree if line.strip().startswith(("parent", "child", "alone"))]
