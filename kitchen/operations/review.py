@@ -38,7 +38,7 @@ def loosened(
     changed = [path for path in repository.changed_paths(base, proposed) if path.startswith(f"{FOLDER}/")]
     if not changed or not _has_others(services):
         return ()
-    return tuple(_found(services.environment, repository, str(target.branch), base, proposed))
+    return tuple(loosening(services.environment, repository, str(target.branch), base, proposed))
 
 
 def _has_others(services: Services) -> bool:
@@ -48,9 +48,10 @@ def _has_others(services: Services) -> bool:
     )
 
 
-def _found(
+def loosening(
     environment: Environment, repository: Repository, branch: str, base: str, proposed: str
 ) -> Iterator[str]:  # fmt: skip
+    """Yield, in words, where the rules of one commit are looser than those of another, or others."""
     from kitchen.masking.weaker import weaker  # noqa: PLC0415 - only where such a file changes
 
     try:
@@ -66,6 +67,11 @@ def _found(
         yield f"{FOLDER}/{environment.name}.yaml: other roles"
     if before.environment.gates != after.environment.gates:
         yield f"{FOLDER}/{environment.name}.yaml: other gates"
+    if after.environment.kitchens.working and not before.environment.kitchens.working:
+        yield f"{FOLDER}/{environment.name}.yaml: working kitchens where there were none"
+    was, now = before.environment.data, after.environment.data
+    if was is not None and now is not None and was.source != now.source:
+        yield f"{FOLDER}/{environment.name}.yaml: data from {now.source} instead of {was.source}"
     yield from weaker(_policy(before), _policy(after))
 
 
