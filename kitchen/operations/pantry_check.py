@@ -45,7 +45,8 @@ def examine(
 ) -> Examined:
     """Return the live columns with everything that is wrong about their decisions."""
     catalogue = snapshot.catalogue()
-    evidences = snapshot.evidence(catalogue, [table.name for table in catalogue.tables if counted(policy, table)])
+    few = [table.name for table in catalogue.tables if counted(policy, table)]
+    evidences = snapshot.evidence(catalogue, few, with_shapes=False)
     findings = check(policy, catalogue, evidences, known_types=known_types(newest), allow_proposed=allow_proposed)
     return Examined(catalogue, evidences, (*findings, *_refused(snapshot, policy, catalogue)))
 

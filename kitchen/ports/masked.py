@@ -53,8 +53,10 @@ class Snapshot(Moment, Protocol):
         """Say whether the source is masked itself, by its own pantry: what looks masked there is nobody's."""
         ...
 
-    def evidence(self, catalogue: Catalogue, tables: Collection[TableName] | None = None) -> Evidences:
-        """Return what samples of columns look like: counts only."""
+    def evidence(
+        self, catalogue: Catalogue, tables: Collection[TableName] | None = None, *, with_shapes: bool = True
+    ) -> Evidences:
+        """Return what samples of columns look like, or only how many values they have: counts."""
         ...
 
     def refuse_changes(self) -> None:

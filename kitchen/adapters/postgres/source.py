@@ -252,10 +252,13 @@ class PgSnapshot:
             return read_structure(session, self.schemas)
         return self._layers.structure(read_structure(session, self._layers.all))
 
-    def evidence(self, catalogue: Catalogue, tables: Collection[TableName] | None = None) -> Evidences:
-        """Return what samples of the columns look like; only counts leave the server."""
+    def evidence(
+        self, catalogue: Catalogue, tables: Collection[TableName] | None = None, *, with_shapes: bool = True
+    ) -> Evidences:
+        """Return what samples of the columns look like, or only how many values they have; counts leave the server."""
+        looked = [table for table in catalogue.tables if tables is None or table.name in tables]
         with self.reader() as session, quoting_nothing():
-            return sample(session, [t for t in catalogue.tables if tables is None or t.name in tables])
+            return sample(session, looked, with_shapes=with_shapes)
 
     def refuse_changes(self) -> None:
         """Raise Conflict where a table was rewritten or replaced since: to this moment it looks empty."""

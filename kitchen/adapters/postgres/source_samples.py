@@ -13,8 +13,8 @@ from kitchen.adapters.postgres.structure_text import literal, qualified, quote
 from kitchen.domain.catalogue import ColumnName, Evidence, Evidences, SourceColumn, SourceTable
 
 SAMPLE_ROWS = 2000
-_FEWEST_ROWS = 200
-_CELLS = 60_000  # values that are looked at in one table
+_FEWEST_ROWS = 500
+_CELLS = 30_000  # values that are looked at in one table
 _LONGEST = 500  # characters of a value that are looked at
 _SMALL = 20_000  # rows up to which a sample is simply the first rows
 _OTHERS = frozenset(["json", "jsonb", "xml", "hstore", "citext", "bytea", "int8", "int4", "numeric", "float8"])
@@ -35,7 +35,7 @@ def _names(everywhere: bool) -> str:
     return ", ".join(f"({literal(name)})" for name in names if everywhere or name.isascii())
 
 
-def sample(session: PgSession, tables: Sequence[SourceTable]) -> Evidences:
+def sample(session: PgSession, tables: Sequence[SourceTable], *, with_shapes: bool = True) -> Evidences:
     """Return the evidence of every column that can be looked at: by one query for a table, of bounded size."""
     everywhere = session.query("SHOW server_encoding")[0][0] == "UTF8"
     found: dict[ColumnName, Evidence] = {}
@@ -44,7 +44,7 @@ def sample(session: PgSession, tables: Sequence[SourceTable]) -> Evidences:
         if not looked:
             continue
         counted: dict[int, dict[str, int]] = defaultdict(dict)
-        for number, what, count in session.query(_query(table, looked, everywhere)):
+        for number, what, count in session.query(_query(table, looked, everywhere, with_shapes=with_shapes)):
             counted[number][what] = int(count)
         for number, column in enumerate(looked):
             found[table.name, column.name] = _evidence(counted[-1]["rows"], counted[number])
@@ -58,26 +58,27 @@ def _is_looked_at(column: SourceColumn) -> bool:
     return column.category == "S" or column.base in _OTHERS
 
 
-def _query(table: SourceTable, columns: Sequence[SourceColumn], everywhere: bool) -> str:
+def _query(table: SourceTable, columns: Sequence[SourceColumn], everywhere: bool, *, with_shapes: bool) -> str:
     """Return the query that counts shapes over a sample, as rows: number of the column, shape, values.
 
     Every shape is counted in a pass of its own, because a server keeps few regular expressions ready.
     """
-    rows = max(_FEWEST_ROWS, min(SAMPLE_ROWS, _CELLS // len(columns)))
+    rows = max(_FEWEST_ROWS, min(SAMPLE_ROWS, _CELLS // len(columns))) if with_shapes else SAMPLE_ROWS
     source = qualified(table.physical)
     if table.rows > _SMALL:
         source += f" TABLESAMPLE SYSTEM ({min(100.0, max(300.0 * rows / table.rows, 0.01)):.4f})"
     chosen = ", ".join(f"{_looked_at(column)} AS c{number}" for number, column in enumerate(columns))
     cells = ", ".join(f"({number}, c{number})" for number in range(len(columns)))
-    counts = {f"'{shape}', sum(m)": f" WHERE {test}" for shape, test in shapes(everywhere).items()} | {
-        "'filled', sum(m)": "", "'distinct', count(*)": "", "'longest', max(length(v))": "",
-        "'average', avg(length(v))": "",
-        f"'years', percentile_disc(0.95) WITHIN GROUP (ORDER BY {YEAR}) - percentile_disc(0.05) WITHIN GROUP"
-        f" (ORDER BY {YEAR})": f" WHERE {shapes(everywhere)['date']}",
-    }  # fmt: skip
+    counts = {"'filled', sum(m)": "", "'distinct', count(*)": "", "'longest', max(length(v))": "",
+              "'average', avg(length(v))": ""}  # fmt: skip
+    if with_shapes:
+        asked = shapes(everywhere)
+        counts |= {f"'{shape}', sum(m)": f" WHERE {test}" for shape, test in asked.items()}
+        late, early = (f"percentile_disc({part}) WITHIN GROUP (ORDER BY {YEAR})" for part in (0.95, 0.05))
+        counts[f"'years', {late} - {early}"] = f" WHERE {asked['date']}"
     passes = " UNION ALL ".join(f"SELECT k, {count} FROM v{where} GROUP BY k" for count, where in counts.items())
     return (
-        f"WITH known(n) AS MATERIALIZED (VALUES {_names(everywhere)}),"
+        f"WITH known(n) AS MATERIALIZED (VALUES {_names(everywhere) if with_shapes else '(NULL)'}),"
         f" s AS MATERIALIZED (SELECT {chosen} FROM {source} LIMIT {rows}),"
         " v AS MATERIALIZED (SELECT k, btrim(c) AS v, count(*) AS m FROM s CROSS JOIN LATERAL"
         f" (VALUES {cells}) x(k, c) WHERE btrim(c) <> '' GROUP BY 1, 2)"
