@@ -63,6 +63,7 @@ def bench() -> Iterator[Bench]:
 def _same(line: str) -> str:
     """Return a step without what is chosen anew each time: commits, numbers, names of throwaway kitchens."""
     line = re.sub(r"\b[0-9a-f]{12}\b|\b[0-9a-f]{40}\b", "COMMIT", re.sub(r"c_[0-9a-f]{12}", "CANDIDATE", line))
+    line = re.sub(r"pantry v(\d+|<next>)", "PANTRY", re.sub(r"release-(\w+)-(\d+|NUMBER)", r"TAG \1", line))
     return re.sub(r"a new release|release \d+", "RELEASE", line)
 
 
@@ -83,7 +84,7 @@ def _is_what_runs(bench: Bench, *words: str) -> None:
     planned = _planned(bench, *words)
     said = bench.project.kitchen(*words).stderr.splitlines()
     done = [_same(line.removeprefix("· ")) for line in said if line.startswith("· ")]
-    remarks = re.compile(r"\w+ \(sql\)|hydrated | ")  # what steps say themselves
+    remarks = re.compile(r"\w+ \(sql\)|hydrated | |copied |checking for leaks")  # what steps say themselves
     assert [line for line in done if remarks.match(line) is None] == planned
 
 
