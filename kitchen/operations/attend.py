@@ -5,7 +5,6 @@ Each answer is a process of its own, so that neither its memory nor its failure 
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Protocol
 
 from kitchen.domain.environment import Environment
 from kitchen.errors import KitchenError
-from kitchen.operations.schedule import carried_out
+from kitchen.operations.schedule import carried_out, ours
 from kitchen.ports import Control
 
 TICK = 1.0  # seconds between two looks
@@ -36,7 +35,7 @@ class Services(Protocol):
 
 def command(environment: str, *, programs: bool) -> tuple[str, ...]:
     """Return what answers the requests of an environment, once."""
-    answer = (sys.executable, "-m", "kitchen", "ci", "publish", "--yes", "-e", environment)
+    answer = ours("ci", "publish", "--yes", "-e", environment)
     return (*answer, "--programs") if programs else answer
 
 

@@ -56,7 +56,12 @@ class Scheduled:
     @property
     def command(self) -> tuple[str, ...]:
         """Return what answers it."""
-        return (sys.executable, "-m", "kitchen", "pantry", "refresh", "--yes", "-e", self.environment)
+        return ours("pantry", "refresh", "--yes", "-e", self.environment)
+
+
+def ours(*words: str) -> tuple[str, ...]:
+    """Return a command of ours as another process; a module of the project's folder, which a merge brings, is none."""
+    return (sys.executable, "-P", "-m", "kitchen", *words)
 
 
 def standing(services: Services, *, now: datetime | None = None) -> Scheduled | None:
