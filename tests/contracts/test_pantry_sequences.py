@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from kitchen.adapters.postgres.connection import connect
+from kitchen.domain.layout import TableName
 from tests.contracts.pantries import Place, Production, fill, policy, scanned
 from tests.support import Server, Warehouse
 
@@ -115,3 +117,16 @@ def test_where_masked_numbers_reach_the_end_of_a_type_it_starts_in_the_widest_ga
     assert stands == begun
     left = place.control.pantries.newest().manifest["left_out"]
     assert any("members_id_seq" in line and f"{int(str(gap)) - 1:,} numbers are free" in line for line in left), left
+
+
+def test_a_hydrated_table_is_inserted_into_without_a_collision(production: Production, target: Warehouse) -> None:
+    place = Place(target)
+    fill(place, production, _policy(production))
+    layer = place.layer(place.standing())
+    with connect(place.login, application="tests") as session:
+        for table in ("orders", "members", "visits", "letters", "parcels", "small"):
+            place.tables.hydrate(session, layer, TableName("public", table))
+            column = "note" if table == "orders" else "name"
+            below = session.query(f"SELECT count(*) FROM {table}")[0][0]
+            session.execute(f"INSERT INTO {table} ({column}) SELECT 'new' FROM generate_series(1, 20)")
+            assert session.query(f"SELECT count(*), count(DISTINCT id) FROM {table}") == [(below + 20, below + 20)]
