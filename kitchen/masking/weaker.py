@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from fnmatch import fnmatchcase
+from itertools import takewhile
 
 from kitchen.domain.layout import TableName
-from kitchen.domain.masking import Decision, MaskKind, Policy
+from kitchen.domain.masking import Decision, MaskKind, Pattern, Policy
 
 _OWN = frozenset({MaskKind.KEEP, MaskKind.SHUFFLE, MaskKind.SQL})  # an expression may give back what it was given
 _NEAR = frozenset({MaskKind.DATE, MaskKind.NUMBER})
@@ -14,35 +16,73 @@ _NEAR = frozenset({MaskKind.DATE, MaskKind.NUMBER})
 
 def weaker(before: Policy, after: Policy) -> tuple[str, ...]:
     """Return, in words, where more of production's own or near values would come along than before."""
-    return (*_columns(before, after), *_tables(before, after), *_patterns(before, after), *_proofs(before, after))
+    tables = _tables_of(before, after)
+    return tuple(
+        dict.fromkeys(
+            (
+                *_columns(before, after, tables),
+                *_rows(before, after, tables),
+                *_patterns(before, after),
+                *_proofs(before, after),
+            )
+        )
+    )
 
 
-def _columns(before: Policy, after: Policy) -> Iterator[str]:
-    for name, table in after.tables.items():
-        schema, _, plain = name.rpartition(".")
-        for column, decision in table.columns.items():
-            was = before.decided(TableName(schema, plain), column)
-            if reveals(was.decision if was is not None else None, decision):
+def _tables_of(*policies: Policy) -> tuple[TableName, ...]:
+    """Return the tables that policies speak of; one without a schema could be in each that is named, or in public."""
+    named = {name.rpartition(".")[::2] for policy in policies for name in policy.tables}
+    heads = {each.pattern.split(".")[0] for policy in policies for each in policy.patterns
+             if each.pattern.count(".") > 1}  # fmt: skip
+    schemas = sorted({"public", *heads, *(schema for schema, _ in named if schema)})
+    found = (TableName(one, plain) for schema, plain in named for one in ((schema,) if schema else schemas))
+    return tuple(sorted(dict.fromkeys(found), key=str))
+
+
+def _columns(before: Policy, after: Policy, tables: Iterable[TableName]) -> Iterator[str]:
+    """Tell columns by what decides them now and did before: a line of their own, under either name, or a pattern."""
+    for table in tables:
+        for column in dict.fromkeys((*after.table(table).columns, *before.table(table).columns)):
+            was, now = before.decided(table, column), after.decided(table, column)
+            if now is not None and reveals(was.decision if was is not None else None, now.decision):
                 before_it = was.decision.mask.value if was is not None else "new"
-                yield f"{name}.{column}: {before_it}, now {decision.mask.value}"
+                yield f"{_called(after, table)}.{column}: {before_it}, now {now.decision.mask.value}"
 
 
-def _tables(before: Policy, after: Policy) -> Iterator[str]:
-    for name, table in before.tables.items():
-        now = after.tables.get(name)
-        if now is None:
-            continue
-        if table.rows == "none" and now.rows != "none":
+def _rows(before: Policy, after: Policy, tables: Iterable[TableName]) -> Iterator[str]:
+    for table in tables:
+        was, now, name = before.table(table), after.table(table), _called(after, table)
+        if now.rows == "none" or (
+            after.key(table) is None and not any(_may_decide(each, table) for each in after.patterns)
+        ):
+            continue  # no row, or no column, comes along
+        if was.rows == "none":
             yield f"{name}: its rows come along"
-        if table.where is not None and now.where != table.where and now.rows != "none":
+        if was.where is not None and now.where != was.where:
             yield f"{name}: other rows come along"
 
 
+def _may_decide(pattern: Pattern, table: TableName) -> bool:
+    of_table = pattern.pattern.rpartition(".")[0]
+    return fnmatchcase(str(table) if "." in of_table else table.name, of_table)
+
+
+def _called(policy: Policy, table: TableName) -> str:
+    key = policy.key(table)
+    return key if key is not None else table.name if table.schema == "public" else str(table)
+
+
 def _patterns(before: Policy, after: Policy) -> Iterator[str]:
-    known = {each.pattern: each.decision for each in before.patterns}
-    for each in after.patterns:
+    """The first pattern that matches decides: one that reveals more must not come past one that stood before it."""
+    known = {each.pattern: each.decision for each in reversed(before.patterns)}
+    for place, each in enumerate(after.patterns):
         if reveals(known.get(each.pattern), each.decision):
             yield f'pattern "{each.pattern}": now {each.decision.mask.value}'
+            continue
+        first = {earlier.pattern for earlier in after.patterns[:place]}
+        for guard in takewhile(lambda one: one.pattern != each.pattern, before.patterns):  # noqa: B023 - used at once
+            if guard.pattern not in first and reveals(guard.decision, each.decision):
+                yield f'pattern "{each.pattern}": "{guard.pattern}" does not come before it any more'
 
 
 def _proofs(before: Policy, after: Policy) -> Iterator[str]:

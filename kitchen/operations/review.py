@@ -72,6 +72,11 @@ def loosening(
     was, now = before.environment.data, after.environment.data
     if was is not None and now is not None and was.source != now.source:
         yield f"{FOLDER}/{environment.name}.yaml: data from {now.source} instead of {was.source}"
+    if not before.environment.kitchens.working and after.environment.kitchens.working:
+        yield f"{FOLDER}/{environment.name}.yaml: working kitchens, where there were none"
+    was, now = before.environment.data, after.environment.data
+    if was is not None and now is not None and was.source != now.source:
+        yield f"{FOLDER}/{environment.name}.yaml: data from {now.source}, and no more from {was.source}"
     yield from weaker(_policy(before), _policy(after))
 
 

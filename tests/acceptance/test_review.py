@@ -68,3 +68,24 @@ def test_somebody_else_agrees_to_what_reveals_more(team: Team) -> None:
     rel.kitchen("merge", "gated", "--yes")
     change(rel, "free", "masking.yaml", MASKED, KEPT)
     rel.kitchen("merge", "free", "--yes")
+
+
+def test_where_data_comes_from_and_where_people_work_is_agreed_to(team: Team) -> None:
+    rel = team.admit("rel", "releaser")
+    team.admit("ada", "admin")
+    change(rel, "closed", "dev.yaml", "branch: dev\n", "branch: dev\nkitchens: {working: false}\n")
+    change(rel, "moved", "dev.yaml", "parent: production\n", "parent: stage\n")
+    folder = rel.root / ".kitchen" / "worktrees" / "moved" / "environments"
+    (folder / "stage.yaml").write_text("parent: production\nbranch: stage\n")
+    (folder / "dev.yaml").write_text((folder / "dev.yaml").read_text().replace("from: production", "from: stage"))
+    rel.git("-C", str(folder), "add", "-A")
+    rel.git("-C", str(folder), "commit", "-qm", "from stage")
+    told = rel.kitchen("merge", "moved", "--dry-run").stderr
+    assert "somebody else must agree: environments/dev.yaml: data from stage, and no more from production" in told
+    change(rel, "open", "dev.yaml", "branch: dev\n", "branch: dev\nkitchens: {working: true}\n")
+    assert "must agree" not in rel.kitchen("merge", "open", "--dry-run").stderr, "as it was"
+    assert "must agree" not in rel.kitchen("merge", "closed", "--yes").stderr
+    worktree = rel.root / ".kitchen" / "worktrees" / "open"
+    rel.git("-C", str(worktree), "merge", "-q", "-s", "ours", "-m", "open it", "dev")
+    told = rel.kitchen("merge", "open", "--dry-run").stderr
+    assert "somebody else must agree: environments/dev.yaml: working kitchens, where there were none" in told

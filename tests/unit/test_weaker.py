@@ -80,3 +80,35 @@ def test_a_pattern_that_decided_a_column_is_what_was_before() -> None:
     assert weaker(policy(BEFORE), policy(now.replace("a_note: {mask: text}", "a_note: {mask: keep, why: x}"))) == (
         "person.a_note: text, now keep",
     )
+
+
+NAMES = """
+tables:
+  person: {name: {mask: full_name}, id: {mask: hash}}
+  public.log: {rows: none, what: {mask: text}}
+  other: {where: active, id: {mask: hash}}
+patterns: {"secret_*.*": {mask: text}, "*.name": {mask: keep, why: of things}, "*.what": {mask: text}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("name: {mask: full_name}, ", "", "person.name: full_name, now keep"),
+        ("  person: {name: {mask: full_name}, id: {mask: hash}}\n", "", "person.name: full_name, now keep"),
+        ("person:", "public.person: {id: {mask: hash}}\n  person:", "public.person.name: full_name, now keep"),
+        ("public.log: {rows: none, what", "log: {what", "log: its rows come along"),
+        ("  public.log: {rows: none, what: {mask: text}}\n", "", "log: its rows come along"),
+        ("other: {where: active, ", "public.other: {", "public.other: other rows come along"),
+        ('"secret_*.*": {mask: text}, ', "", 'pattern "*.name": "secret_*.*" does not come before it any more'),
+        (
+            '"secret_*.*": {mask: text}, "*.name": {mask: keep, why: of things}',
+            '"*.name": {mask: keep, why: of things}, "secret_*.*": {mask: text}',
+            'pattern "*.name": "secret_*.*" does not come before it any more',
+        ),
+    ],
+)
+def test_what_decides_a_column_counts_and_not_the_line_that_changed(old: str, new: str, said: str) -> None:
+    assert old in NAMES
+    assert said in weaker(policy(NAMES), policy(NAMES.replace(old, new, 1)))
+    assert weaker(policy(NAMES), policy(NAMES)) == ()
