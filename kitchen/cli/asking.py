@@ -83,6 +83,8 @@ def _tell(services: Services, asking: Asking) -> None:
     output.say(f"{services.person} does not publish in {environment}: its runner is asked")
     for says in _steps(services, asking)[1:]:
         output.say(f"  {says}")
+    for path in asking.guarded:
+        output.warn(f"changes who may do what, what is masked, or what guards: {path}; nobody publishes that unseen")
 
 
 def _tell_absence(services: Services) -> None:

@@ -20,7 +20,7 @@ from kitchen.errors import (
     Refused,
     Unavailable,
 )
-from kitchen.operations.delivery import head_of, merge_result, refuse_dirty, shared_head_of
+from kitchen.operations.delivery import GUARDED, head_of, merge_result, refuse_dirty, shared_head_of
 from kitchen.operations.delivery_services import DeliveryServices
 from kitchen.operations.merge import target_of
 from kitchen.operations.sharing import fetch, refuse_behind
@@ -55,6 +55,7 @@ class Asking:
     commit: str | None
     standing: MergeRequest | None
     is_behind: bool = False  # the branch has gone on since it was asked for
+    guarded: tuple[str, ...] = ()  # files of it that say who may do what, what is masked, or what guards
 
 
 def plan_asking(services: DeliveryServices, repository: Repository, kitchen: Kitchen) -> Asking:
@@ -82,7 +83,11 @@ def plan_asking(services: DeliveryServices, repository: Repository, kitchen: Kit
     refuse_behind(repository, kitchen.branch, kitchen.name)
     _refuse_unshared(repository, kitchen.branch, source)
     merged = merge_result(services, repository, target, base, source, source=kitchen.name)
-    return Asking(kitchen, target, None if merged.is_up_to_date else source, None)
+    if merged.is_up_to_date or merged.tree is None:
+        return Asking(kitchen, target, None, None)
+    result = repository.commit_tree(merged.tree, [merged.target, merged.source], "kitchen: merge result")
+    guarded = tuple(path for path in repository.changed_paths(merged.target, result) if path.startswith(GUARDED))
+    return Asking(kitchen, target, source, None, guarded=guarded)
 
 
 def standing_of(control: Control, kitchen: Kitchen) -> MergeRequest | None:

@@ -23,7 +23,7 @@ from kitchen.operations.sharing import base_of, here, truth
 from kitchen.operations.unfinished import halted, way_out
 from kitchen.ports import MergePreview, Repository
 
-_GUARDED = "environments/"  # access lists, gates, masking decisions: a change of them is said
+GUARDED = "environments/"  # access lists, gates, masking decisions: a change of them is said
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +280,7 @@ def plan_delivery(
         nodes=effect.nodes, tables=tuple(sorted(map(str, effect.writes))), drops=tuple(sorted(map(str, effect.drops))),
         changes=tuple(sorted(map(str, effect.changes))),
         commits=repository.log(merged.target, merged.source), files=files,
-        guarded=tuple(path for path in files if path.startswith(_GUARDED)), tests=gates.tests,
+        guarded=tuple(path for path in files if path.startswith(GUARDED)), tests=gates.tests,
         approvals=max(gates.approvals, 1 if loosens else 0), loosens=loosens,
     )  # fmt: skip
     return document, effect

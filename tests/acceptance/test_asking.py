@@ -243,13 +243,20 @@ def test_what_is_masked_and_who_may_what_is_not_published_unseen(team: Team) -> 
     masking.write_text(masking.read_text().replace("{mask: email, subject: customer_id}", "{mask: keep, why: mine}"))
     ann.git("-C", str(worktree), "commit", "-qam", "everybody's addresses")
     ann.git("-C", str(worktree), "push", "-q", "origin", name)
-    asked(ann, name)
+    warned = ann.kitchen("merge", name, "--yes", "--no-wait")
+    assert "what guards: environments/masking.yaml" in warned.stderr
     refused = ci.kitchen("ci", "publish", "--json", expect=5)
-    assert "environments/masking.yaml" in refused.stderr
     assert "mask: keep, why: mine" not in shared(team, "environments/masking.yaml")
-    team.project.git("fetch", "-q", "origin")
+    ann.git("-C", str(worktree), "revert", "--no-edit", "HEAD")
+    masking.write_text(masking.read_text() + "# as it was\n")
+    ann.git("-C", str(worktree), "commit", "-qam", "a word on it")
+    ann.git("-C", str(worktree), "push", "-q", "origin", name)
+    asked(ann, name)
+    refused = ci.kitchen("ci", "publish", expect=5)
+    assert "it changes environments/masking.yaml" in refused.stderr
+    assert "# as it was" not in shared(team, "environments/masking.yaml")
     team.project.kitchen("merge", name, "--yes", "-e", "dev")  # somebody who may publish has looked at it
-    assert "mask: keep, why: mine" in shared(team, "environments/masking.yaml")
+    assert "# as it was" in shared(team, "environments/masking.yaml")
 
 
 def test_a_target_in_somebodys_hands_is_waited_for(team: Team) -> None:
