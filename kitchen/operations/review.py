@@ -67,11 +67,6 @@ def loosening(
         yield f"{FOLDER}/{environment.name}.yaml: other roles"
     if before.environment.gates != after.environment.gates:
         yield f"{FOLDER}/{environment.name}.yaml: other gates"
-    if after.environment.kitchens.working and not before.environment.kitchens.working:
-        yield f"{FOLDER}/{environment.name}.yaml: working kitchens where there were none"
-    was, now = before.environment.data, after.environment.data
-    if was is not None and now is not None and was.source != now.source:
-        yield f"{FOLDER}/{environment.name}.yaml: data from {now.source} instead of {was.source}"
     if not before.environment.kitchens.working and after.environment.kitchens.working:
         yield f"{FOLDER}/{environment.name}.yaml: working kitchens, where there were none"
     was, now = before.environment.data, after.environment.data

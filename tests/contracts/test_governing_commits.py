@@ -88,9 +88,9 @@ def test_what_is_missing_or_wrong_there_is_said_with_branch_and_file(repository:
         ({"dev": DEV + "roles: {admin: [everyone]}\n"}, ("environments/dev.yaml: other roles",)),
         ({"dev": DEV + "gates: {tests: all}\n"}, ("environments/dev.yaml: other gates",)),
         ({"dev": DEV.replace("from: stage", "from: production")},
-         ("environments/dev.yaml: data from production instead of stage",)),
+         ("environments/dev.yaml: data from production, and no more from stage",)),
         ({"dev": DEV.replace("parent: stage", "parent: production").replace("from: stage", "from: production"),
-          "stage": None}, ("environments/dev.yaml: data from production instead of stage",)),
+          "stage": None}, ("environments/dev.yaml: data from production, and no more from stage",)),
         ({"dev": None}, ("environments/dev.yaml is gone",)),
         ({"dev": DEV + "kitchens: {max: 99}\n"}, ()),
     ],
@@ -106,4 +106,4 @@ def test_working_kitchens_where_there_were_none_are_named(repository: GitReposit
     base = commit(repository)
     proposed = commit(repository, stage=STAGE.replace("false", "true"))
     found = tuple(loosening(FOLDER.get("stage"), repository, "stage", base, proposed))
-    assert found == ("environments/stage.yaml: working kitchens where there were none",)
+    assert found == ("environments/stage.yaml: working kitchens, where there were none",)
