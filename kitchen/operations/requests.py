@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from kitchen.domain.journal import Operation
 from kitchen.domain.kitchen import Kitchen, State
 from kitchen.domain.merge_request import ATTEMPTS, MergeRequest, RequestState
 from kitchen.domain.recipe import NodeKind
@@ -25,6 +27,7 @@ from kitchen.ports import Control, Repository
 Say = Callable[[str], None]
 
 
+_GRACE = 5.0  # seconds for the server to notice that a process is gone
 _PROGRAMS = (NodeKind.PYTHON, NodeKind.COMMAND)  # what a node starts on the machine of whoever runs it
 
 
@@ -56,12 +59,23 @@ def _end_left(services: DeliveryServices, repository: Repository, say: Say) -> N
     control = services.control
     for operation in control.journal.unfinished():
         release = operation.arguments.get("release")
-        if operation.kind != "merge" or not isinstance(release, int) or is_alive(control, operation):
+        if operation.kind != "merge" or not isinstance(release, int):
             continue
-        if (request := control.requests.of_release(release)) is not None:
+        request = control.requests.of_release(release)
+        if request is not None and _is_gone(control, operation):
             say(f"ending what was left of request {request.number}, {request.kitchen} into {request.target}")
             with suppress(KitchenError):  # said by its turn: the request stays as it is, and the next one tries again
                 recover_one(services, repository, operation, undo=False, say=say)
+
+
+def _is_gone(control: Control, operation: Operation) -> bool:
+    """Say whether nobody is at it: of a process that was killed, the server frees one lock a moment after another."""
+    give_up = time.monotonic() + _GRACE
+    while is_alive(control, operation):
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def _turn(
