@@ -13,6 +13,7 @@ from kitchen.adapters.git import open_repository
 from kitchen.adapters.git.command import NETWORK, GitCommand
 from kitchen.adapters.git.network import GitRemote
 from kitchen.errors import Conflict, InvalidInput, KitchenError, NotFound, Refused, Unavailable
+from kitchen.operations.sharing import truth
 from kitchen.ports import RefUpdate
 
 
@@ -64,6 +65,21 @@ def test_branches_go_out_and_come_in(clones: tuple[Path, Path, Path]) -> None:
     assert theirs.seen("feature/profit") is None
     remote(ann).fetch(["feature/profit"])
     assert remote(ann).seen("feature/profit") is None, "what is gone there is forgotten here"
+
+
+def test_a_tag_that_is_named_as_a_branch_of_the_remote_is_none(clones: tuple[Path, Path, Path]) -> None:
+    _, ann, bob = clones
+    forged = commit(ann, "forged\n")
+    for name in ("refs/remotes/origin/dev", "remotes/origin/dev", "origin/dev", "dev"):
+        git(ann, "update-ref", f"refs/tags/{name}", forged)
+        git(ann, "push", "-q", "origin", f"refs/tags/{name}")
+    git(ann, "push", "-q", "origin", ":refs/heads/dev")
+    git(bob, "fetch", "-q", "--prune", "--tags")
+    theirs = remote(bob)
+    assert theirs.seen("dev") is None
+    assert theirs.fetch(["dev"]) == {}
+    assert truth(open_repository(bob), "dev") is None
+    assert open_repository(bob).head("dev") is None
 
 
 def test_git_status_tells_how_a_pushed_branch_stands(clones: tuple[Path, Path, Path]) -> None:

@@ -44,10 +44,11 @@ class GitRemote:
         self.name = name
 
     def seen(self, branch: str) -> str | None:
-        """Return the commit of a branch as it was last seen there, or None; asks nobody."""
-        ref = self._tracking(branch)
-        answer = self._git.run("rev-parse", "--verify", "--quiet", values=[ref], expect=(0, 1, 128))
-        return answer.out.split()[-1] if answer.status == 0 else None
+        """Return the commit of a branch as it was last seen there, or None; asks nobody.
+
+        Not by rev-parse: that takes a tag of that very name (refs/tags/refs/remotes/…) where the branch is gone.
+        """
+        return self.seen_of([branch]).get(branch)
 
     def seen_of(self, branches: Sequence[str]) -> Mapping[str, str]:
         """Return the commits of those branches that were seen there; asks nobody."""
