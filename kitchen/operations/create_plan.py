@@ -123,6 +123,7 @@ def plan_working(
     name = _name(wish)
     if name in environments:
         raise Conflict(f"{name!r} is an environment's name", hint="choose another name, for example profit")
+    _refuse_shared(wish.branch or name, environments)
     known = services.control.kitchens.get(name)
     if known is not None and known.state is State.CREATING:
         raise Conflict(f"kitchen {name!r} is being made, or was cut off half-way", hint="kitchen recover")
@@ -152,6 +153,16 @@ def plan_working(
         kitchen, worktrees / name, start.here != start.commit, start.here, asked and start.there != start.commit,
         start.there, Quota(rules.max, rules.per_person), rules.on_create,
     )  # fmt: skip
+
+
+def _refuse_shared(branch: str, environments: Mapping[str, Environment]) -> None:
+    """Raise Conflict for the branch of an environment: what is written there would pass by its gates."""
+    owner = next((each.name for each in environments.values() if each.branch == branch), None)
+    if owner is not None:
+        raise Conflict(
+            f"{branch!r} is the branch of environment {owner!r} and no kitchen's",
+            hint="kitchen create NAME, which begins a branch of its own",
+        )
 
 
 def _takes_none(environment: Environment) -> Refused:

@@ -117,7 +117,8 @@ def plan_deletion(
     worktree = worktrees / kitchen.name if kitchen.branch is not None else None
     above = above_of(kitchen, known, services.chain)
     fetch_if_there(repository, [kitchen.branch, above.branch if above is not None else None], say)
-    head, there = (None, None) if keep_branch or kitchen.branch is None else _heads(repository, kitchen.branch)
+    stays = keep_branch or _is_everybodys(services, kitchen)
+    head, there = (None, None) if stays or kitchen.branch is None else _heads(repository, kitchen.branch)
     if not force:
         _refuse_loss(services, repository, kitchen, worktree, (head, there))
     # a kitchen that was never ready, or has no files here, has nothing that a recipe could say goodbye to
@@ -141,6 +142,11 @@ def _heads(repository: Repository, branch: str) -> tuple[str | None, str | None]
     return repository.head(branch), remote.seen(branch) if remote is not None else None
 
 
+def _is_everybodys(services: DeleteServices, kitchen: Kitchen) -> bool:
+    """Say whether a kitchen stands on an environment's branch, which no kitchen takes along, whoever made it so."""
+    return any(kitchen.branch == each.branch for each in services.chain.environments.values())
+
+
 def _refuse_loss(
     services: DeleteServices, repository: Repository, kitchen: Kitchen, worktree: Path | None,
     heads: tuple[str | None, ...],
@@ -149,7 +155,7 @@ def _refuse_loss(
     if lost:
         raise Refused(
             f"deleting kitchen {kitchen.name!r} would lose {' and '.join(lost)}",
-            hint=f"{kitchen.way_up}, or kitchen delete {kitchen.name} --force",
+            hint=f"{kitchen.way_up}, or kitchen delete {kitchen.name} with --keep-branch or --force",
         )
 
 
@@ -175,7 +181,8 @@ def _would_be_lost(
         own = (kitchen.branch,) if kitchen.branch is not None else ()
         if detached is not None and not any(_contains(repository, branch, detached) for branch in (*own, *others)):
             lost.append(f"commit {detached[:12]} of its worktree, which is on no branch")
-    new = {head for head in heads if head is not None and head != kitchen.base_commit}
+    # also commits that were there before it: a kitchen may have been made on a branch that somebody had pushed
+    new = {head for head in heads if head is not None}
     if any(not any(_contains(repository, branch, head) for branch in others) for head in new):
         lost.append(f"commits of branch {kitchen.branch} that no other kitchen's branch has")
     return lost
@@ -214,9 +221,10 @@ def delete_steps(
     steps.append(_storage_step(services, kitchen))
     if deletion.worktree is not None and repository is not None:
         steps.append(_worktree_step(repository, deletion.worktree))
-    if deletion.branch_head is not None and repository is not None:
+    stays = _is_everybodys(services, kitchen)
+    if deletion.branch_head is not None and repository is not None and not stays:
         steps.append(_branch_step(repository, kitchen, deletion.branch_head))
-    if deletion.remote_head is not None and repository is not None:
+    if deletion.remote_head is not None and repository is not None and not stays:
         steps.append(_remote_step(repository, kitchen, deletion.remote_head, say))
     return [*steps, _record_step(services, kitchen)]
 

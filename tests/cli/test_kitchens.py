@@ -126,6 +126,9 @@ def test_what_is_taken_is_4(bench: Bench, shop: Project) -> None:
     shop.kitchen("create", "loose", "--branch", "loose")
     shop.kitchen("delete", "loose", "--yes")
     assert shop.git("branch", "--list", "loose") == ""
+    for branch, owner in (("main", "production"), ("dev", "dev")):
+        refused = shop.kitchen("create", "other", "--branch", branch, expect=4)
+        assert f"'{branch}' is the branch of environment '{owner}'" in refused.stderr
     assert "no kitchen 'nobody'" in shop.kitchen("create", "child", "--parent", "nobody", expect=3).stderr
 
 
