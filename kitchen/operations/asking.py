@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from kitchen.domain.guarded import is_guarded
 from kitchen.domain.journal import StepState
 from kitchen.domain.kitchen import Kitchen
 from kitchen.domain.merge_request import MergeRequest, Presence, RequestState
@@ -20,7 +21,7 @@ from kitchen.errors import (
     Refused,
     Unavailable,
 )
-from kitchen.operations.delivery import GUARDED, head_of, merge_result, refuse_dirty, shared_head_of
+from kitchen.operations.delivery import head_of, merge_result, refuse_dirty, shared_head_of
 from kitchen.operations.delivery_services import DeliveryServices
 from kitchen.operations.merge import target_of
 from kitchen.operations.sharing import fetch, refuse_behind
@@ -86,7 +87,7 @@ def plan_asking(services: DeliveryServices, repository: Repository, kitchen: Kit
     if merged.is_up_to_date or merged.tree is None:
         return Asking(kitchen, target, None, None)
     result = repository.commit_tree(merged.tree, [merged.target, merged.source], "kitchen: merge result")
-    guarded = tuple(path for path in repository.changed_paths(merged.target, result) if path.startswith(GUARDED))
+    guarded = tuple(path for path in repository.changed_paths(merged.target, result) if is_guarded(path))
     return Asking(kitchen, target, source, None, guarded=guarded)
 
 

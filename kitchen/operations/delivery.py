@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kitchen.domain.environment import Gates
+from kitchen.domain.guarded import is_guarded
 from kitchen.domain.kitchen import Kind, Kitchen
 from kitchen.domain.layout import TableName
 from kitchen.domain.release import Release, ReleaseKind, ReleasePlan, ReleaseState
@@ -22,8 +23,6 @@ from kitchen.operations.review import loosened
 from kitchen.operations.sharing import base_of, here, truth
 from kitchen.operations.unfinished import halted, way_out
 from kitchen.ports import MergePreview, Repository
-
-GUARDED = "environments/"  # access lists, gates, masking decisions: a change of them is said
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +279,7 @@ def plan_delivery(
         nodes=effect.nodes, tables=tuple(sorted(map(str, effect.writes))), drops=tuple(sorted(map(str, effect.drops))),
         changes=tuple(sorted(map(str, effect.changes))),
         commits=repository.log(merged.target, merged.source), files=files,
-        guarded=tuple(path for path in files if path.startswith(GUARDED)), tests=gates.tests,
+        guarded=tuple(path for path in files if is_guarded(path)), tests=gates.tests,
         approvals=max(gates.approvals, 1 if loosens else 0), loosens=loosens,
     )  # fmt: skip
     return document, effect
