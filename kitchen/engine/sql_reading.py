@@ -10,6 +10,7 @@ from kitchen.engine.mentions import Reading, Use
 from kitchen.engine.sql_heads import read_head
 from kitchen.engine.sql_tree import mentions_in, parse
 from kitchen.engine.statements import Statement, split
+from kitchen.errors import InvalidInput
 
 _PARSED = frozenset(
     ["SELECT", "WITH", "VALUES", "TABLE", "(", "INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "CREATE", "DROP",
@@ -26,7 +27,16 @@ _REFUSED = {
 @lru_cache(maxsize=512)
 def read_sql(text: str, shown: str) -> tuple[Reading, ...]:
     """Return every statement of a text with the tables it names; raises InvalidInput where it is no SQL at all."""
-    return tuple(_read(statement, text) for statement in split(text, shown=shown))
+    return tuple(_reading(statement, text, shown) for statement in split(text, shown=shown))
+
+
+def _reading(statement: Statement, text: str, shown: str) -> Reading:
+    try:
+        return _read(statement, text)
+    except RecursionError:
+        raise InvalidInput(
+            f"{shown}:{statement.line}: the statement is nested too deeply to be read", hint="write it in several parts"
+        ) from None
 
 
 def _read(statement: Statement, text: str) -> Reading:

@@ -255,6 +255,17 @@ def test_what_is_masked_and_who_may_what_is_not_published_unseen(team: Team) -> 
     refused = ci.kitchen("ci", "publish", expect=5)
     assert "it changes environments/masking.yaml" in refused.stderr
     assert "# as it was" not in shared(team, "environments/masking.yaml")
+    pipeline = worktree / ".github" / "workflows" / "steal.yml"
+    pipeline.parent.mkdir(parents=True)
+    pipeline.write_text("on: push\n")
+    ann.git("-C", str(worktree), "add", "-A")
+    ann.git("-C", str(worktree), "commit", "-qm", "what runs with the secrets of dev")
+    ann.git("-C", str(worktree), "push", "-q", "origin", name)
+    asked(ann, name)
+    assert ".github/workflows/steal.yml" in ci.kitchen("ci", "publish", expect=5).stderr
+    ann.git("-C", str(worktree), "reset", "-q", "--hard", "HEAD~1")
+    ann.git("-C", str(worktree), "push", "-q", "--force", "origin", name)
+    team.project.git("fetch", "-q", "origin")
     team.project.kitchen("merge", name, "--yes", "-e", "dev")  # somebody who may publish has looked at it
     assert "# as it was" in shared(team, "environments/masking.yaml")
 

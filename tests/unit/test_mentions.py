@@ -71,6 +71,12 @@ def test_a_text_over_which_the_parser_stumbles_is_one_that_the_server_may_know()
     assert len(read_sql("SELECT {{:}}", "t.sql")) == 1
 
 
+def test_a_statement_that_is_nested_too_deeply_is_refused_with_its_line() -> None:
+    """No crash: a runner that reads it has others to answer."""
+    with pytest.raises(InvalidInput, match=r"t\.sql:2: the statement is nested too deeply"):
+        read_sql("SELECT 1;\nSELECT 1" + "+1" * 20_000, "t.sql")
+
+
 @pytest.mark.parametrize("sql", ["BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT a", "VACUUM t", "START TRANSACTION"])
 def test_what_would_end_the_nodes_transaction_is_refused(sql: str) -> None:
     assert read_sql(sql, "t.sql")[0].refused
