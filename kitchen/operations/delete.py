@@ -114,7 +114,7 @@ def plan_deletion(
     for each in known:  # its work counts as merged while the tables of the merge have not come in
         if each.name == kitchen.parent and not force:
             refuse_publishing(services.control, each)
-    worktree = worktrees / kitchen.name if kitchen.branch is not None else None
+    worktree = _own_worktree(repository, kitchen, worktrees / kitchen.name, say)
     above = above_of(kitchen, known, services.chain)
     fetch_if_there(repository, [kitchen.branch, above.branch if above is not None else None], say)
     stays = keep_branch or _is_everybodys(services, kitchen)
@@ -125,6 +125,17 @@ def plan_deletion(
     runs = recipes if kitchen.state is State.READY and worktree is not None and worktree.exists() else ()
     ignored = _ignored(repository, worktree) if worktree is not None and (worktree / ".git").exists() else ()
     return Deletion(kitchen, worktree, head, there, runs, forced=force, ignored=ignored)
+
+
+def _own_worktree(repository: Repository, kitchen: Kitchen, folder: Path, say: Say) -> Path | None:
+    """Return a kitchen's folder; None where there is one of another: names are taken once in each environment."""
+    if kitchen.branch is None:
+        return None
+    holds = repository.worktrees().get(folder.resolve())
+    if holds in (None, kitchen.branch):
+        return folder
+    say(f"{folder} holds the branch {holds}, not {kitchen.branch}, and stays (git worktree remove {folder})")
+    return None
 
 
 def _ignored(repository: Repository, worktree: Path) -> tuple[str, ...]:

@@ -29,7 +29,9 @@ def test_what_somebody_pushed_stays_and_so_does_an_environments_branch(tmp_path:
         assert "--keep-branch" in refused.stderr
         with bench.fresh().services("dev").sessions.as_administrator() as session:  # as a developer may, with psql
             session.execute("UPDATE kitchen_control.kitchen SET branch = 'main' WHERE name = 'mine'")
+        kept = worktree_of(shop, "mine") / ".git"
         shop.kitchen("delete", "mine", "--yes", "--force")
+        assert kept.exists(), "it holds another branch, that of a kitchen of this name in another environment"
         there = shop.git("ls-remote", "origin")
         assert "refs/heads/main" in there
         assert f"{commit}\trefs/heads/theirs" in there
