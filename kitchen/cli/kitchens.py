@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kitchen.app import App
+from kitchen.app import App, Services
 from kitchen.cli import output
 from kitchen.cli.options import changing_options, current_app, environment_option, json_option, kitchen_argument
 from kitchen.cli.reach import reachable
 from kitchen.domain.words import counted
-from kitchen.errors import InvalidInput, NotPermitted, Unavailable
+from kitchen.errors import InvalidInput, NotFound, NotPermitted, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -105,6 +105,7 @@ def _all(app: App, environment: str | None) -> tuple[list[Overview], list[Unfini
     for services in reachable(app, environment):
         try:
             left = unfinished(services)
+            _tell_unless_set_up(services)
             here = overviews(services, app.repository, worktrees=app.worktrees, left=left)
             found += here
             elsewhere += [each for each in left if each not in [one.unfinished for one in here]]
@@ -113,6 +114,13 @@ def _all(app: App, environment: str | None) -> tuple[list[Overview], list[Unfini
                 raise
             output.warn(f"{services.environment.name}: {error.message}")
     return found, elsewhere
+
+
+def _tell_unless_set_up(services: Services) -> None:
+    try:
+        services.standing()
+    except NotFound as missing:
+        output.warn(f"{services.environment.name}: {missing.message} ({missing.hint})")
 
 
 @click.command("list")

@@ -214,3 +214,11 @@ def test_a_home_that_the_servers_user_cannot_reach_is_named(project: Project) ->
     said = project.kitchen("up", "production", expect=6).stderr
     assert str(project.home) in said
     assert project.home.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_list_names_an_environment_that_is_not_set_up_and_goes_on(project: Project) -> None:
+    assert "'dev' is not set up" in project.kitchen("create", "quick", expect=3).stderr
+    for asked in (["list"], ["tree"], ["list", "--json"]):
+        answer = project.kitchen(*asked)
+        assert "dev: environment 'dev' is not set up (kitchen up dev)" in answer.stderr
+    assert json.loads(answer.stdout) == []

@@ -126,7 +126,8 @@ class PgRuns:
         last = (
             "(SELECT l.id FROM kitchen_control.run AS l WHERE l.kitchen = k ORDER BY l.started_at DESC, l.id LIMIT 1)"
         )
-        rows = self._session.query(_RUN + f" WHERE r.id IN (SELECT {last} FROM unnest(%s) AS k)", [list(kitchens)])
+        theirs = f" WHERE r.id IN (SELECT {last} FROM unnest(%s::text[]) AS k)"  # of no kitchen, too: then untyped
+        rows = self._session.query(_RUN + theirs, [list(kitchens)])
         return {run.kitchen: run for run in map(_run, rows)}
 
     def measured(self, recipe: str, node: str, test: str, *, kitchens: Sequence[str], limit: int) -> tuple[str, ...]:
