@@ -18,6 +18,8 @@ def tell_plan(plan: ReleasePlan, left: Iterable[str] = ()) -> None:
     output.say(f"from {plan.source} ({plan.head[:12]}) into branch {plan.branch} ({plan.base[:12]})")
     _some("commits", [f"{commit['id'][:12]} {commit['subject']} ({commit['author']})" for commit in plan.commits])
     _some("files", list(plan.files))
+    for number in plan.again:
+        output.warn(f"release {number} was rolled back: what it changed comes in again with this")
     for recipe, nodes in plan.nodes.items():
         output.say(f"  runs {recipe}: {', '.join(nodes)}")
     if plan.tables:

@@ -19,7 +19,7 @@ from kitchen.cli.options import (
 )
 from kitchen.cli.release_output import HEADINGS, described, next_command, row, tell_plan
 from kitchen.domain.words import counted
-from kitchen.errors import InvalidInput, NotFound
+from kitchen.errors import Conflict, InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from kitchen.app import App, Services
@@ -153,8 +153,18 @@ def _newest(services: Services) -> Release:
     from kitchen.domain.release import ReleaseKind, ReleaseState
 
     name = services.environment.name
+    out: Release | None = None
     for release in services.control.releases.all(kitchen=name, limit=100):
-        if release.kind is not ReleaseKind.ROLLBACK and release.state is ReleaseState.RELEASED:
+        if release.kind is ReleaseKind.ROLLBACK:
+            continue
+        if release.state is ReleaseState.ROLLED_BACK:
+            out = out or release
+        elif release.state is ReleaseState.RELEASED and out is not None:
+            raise Conflict(
+                f"release {out.number}, the newest of {name!r}, is rolled back already",
+                hint=f"kitchen release rollback {release.number} -e {name} goes one further back",
+            )
+        elif release.state is ReleaseState.RELEASED:
             return release
     raise NotFound(f"nothing was released into {name!r} that could be rolled back", hint="kitchen release list")
 
@@ -171,6 +181,8 @@ def _restore(
         output.say(f"  release {release.number} goes out ({release.plan.source}, {commits})")
     for release in restoration.redone:
         output.say(f"  release {release.number} comes in again")
+    if restoration.kept:
+        output.say(f"  stays as it is, for it changes only by review: {', '.join(restoration.kept)}")
     if plan.tables:
         output.say("  rows written to these tables since go with them; they are kept, and come back with the release")
     if dry_run:

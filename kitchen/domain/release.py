@@ -68,6 +68,7 @@ class ReleasePlan:
     approvals: int = 0  # wanted by the target's gates
     tests: str = "affected"
     loosens: tuple[str, ...] = ()  # masking, roles, gates, in words: somebody else must agree
+    again: tuple[int, ...] = ()  # releases that were rolled back, and whose changes come in again
     restores: int | None = None  # for rollbacks: the release whose state comes back; 0 is what was before the first
 
     def to_document(self) -> dict[str, object]:
@@ -80,6 +81,7 @@ class ReleasePlan:
             "commits": [dict(commit) for commit in self.commits],
             "files": list(self.files), "guarded": list(self.guarded), "approvals": self.approvals, "tests": self.tests,
             "restores": self.restores, **({"loosens": list(self.loosens)} if self.loosens else {}),
+            **({"again": list(self.again)} if self.again else {}),
         }  # fmt: skip
 
     @classmethod

@@ -69,14 +69,8 @@ def merge_result(
     if merged.is_up_to_date:
         return merged
     ours = base
-    for rollback in _rollbacks(services, target):
-        if rollback.commit is None or not repository.is_ancestor(rollback.commit, base):
-            continue
-        if repository.is_ancestor(
-            rollback.commit, head
-        ):  # begun, or brought up to date, after it: it says what it means
-            continue
-        tree = _three_way(repository, rollback.commit, ours, rollback.plan.base)
+    for rollback in _unknown_to(services, repository, target, base, head):
+        tree = three_way(repository, str(rollback.commit), ours, rollback.plan.base)
         if tree is not None:
             ours = repository.commit_tree(tree, [ours], "kitchen: without the rollback")
     if ours != base:
@@ -87,6 +81,33 @@ def merge_result(
             hint=f"kitchen {'resolve' if ours == base else 'update'} {source}, then try again",
         )
     return merged
+
+
+def _unknown_to(
+    services: DeliveryServices, repository: Repository, target: Kitchen, base: str, head: str
+) -> list[Release]:
+    """Return rollbacks that a head was not begun, nor brought up to date, after: it does not say what it means."""
+    return [
+        rollback
+        for rollback in _rollbacks(services, target)
+        if rollback.commit is not None
+        and repository.is_ancestor(rollback.commit, base)
+        and not repository.is_ancestor(rollback.commit, head)
+    ]
+
+
+def _again(
+    services: DeliveryServices, repository: Repository, target: Kitchen, base: str, head: str
+) -> tuple[int, ...]:
+    """Return the releases that were rolled back, and whose changes a head brings in again."""
+    back = [(r.plan.restores or 0, r.number) for r in _unknown_to(services, repository, target, base, head)]
+    return tuple(
+        sorted(
+            release.number
+            for release in services.control.releases.all(kitchen=target.name)
+            if release.state is ReleaseState.ROLLED_BACK and any(after < release.number < by for after, by in back)
+        )
+    )
 
 
 def _rollbacks(services: DeliveryServices, target: Kitchen) -> tuple[Release, ...]:
@@ -108,7 +129,7 @@ def _is_in(release: Release) -> bool:
     return release.state is ReleaseState.RELEASED
 
 
-def _three_way(repository: Repository, base: str, ours: str, theirs: str) -> str | None:
+def three_way(repository: Repository, base: str, ours: str, theirs: str) -> str | None:
     """Merge three trees as if the first were the ancestor of the others; None where that does not go."""
     root = repository.commit_tree(repository.tree_of(base), [], "base")
     one = repository.commit_tree(repository.tree_of(ours), [root], "ours")
@@ -281,6 +302,7 @@ def plan_delivery(
         commits=repository.log(merged.target, merged.source), files=files,
         guarded=tuple(path for path in files if is_guarded(path)), tests=gates.tests,
         approvals=max(gates.approvals, 1 if loosens else 0), loosens=loosens,
+        again=_again(services, repository, target, merged.target, merged.source),
     )  # fmt: skip
     return document, effect
 

@@ -1,6 +1,7 @@
 """Brings back what stood in a kitchen before (or after) a release: the same swap, with what was kept, and no run.
 
-The branch goes forward: a new commit with the files of then, so that nothing that happened is forgotten.
+The branch goes forward: a new commit that takes out what the releases changed, so that nothing that happened is
+forgotten and nothing of others is lost (see ``rollback_files``).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from kitchen.operations.delivery_steps import (
     validate_step,
 )
 from kitchen.operations.journalled import perform
+from kitchen.operations.rollback_files import files_without
 from kitchen.operations.sharing import fetch
 from kitchen.operations.unfinished import refuse_publishing
 from kitchen.ports import Arrival, Publication, Published, Repository
@@ -52,6 +54,7 @@ class Restoration:
     drops: tuple[TableName, ...]
     undone: tuple[Release, ...]  # releases that are no longer in afterwards
     redone: tuple[Release, ...]  # releases that are in again
+    kept: tuple[str, ...] = ()  # files that releases changed and that change only by review
 
 
 def plan_rollback(services: DeliveryServices, repository: Repository, release: Release) -> Restoration:
@@ -61,7 +64,7 @@ def plan_rollback(services: DeliveryServices, repository: Repository, release: R
     """
     if release.state is not ReleaseState.RELEASED or release.kind is ReleaseKind.ROLLBACK:
         raise _not_in(release)
-    return _plan(services, repository, release, release.number - 1, release.plan.base)
+    return _plan(services, repository, release, release.number - 1)
 
 
 def plan_forward(services: DeliveryServices, repository: Repository, release: Release) -> Restoration:
@@ -79,7 +82,7 @@ def plan_forward(services: DeliveryServices, repository: Repository, release: Re
                 f"release {newer[0].number} came in since release {release.number} was rolled back",
                 hint="kitchen release plan",
             )
-    return _plan(services, repository, release, release.number, release.commit)
+    return _plan(services, repository, release, release.number)
 
 
 def _not_in(release: Release) -> Conflict:
@@ -90,30 +93,40 @@ def _not_in(release: Release) -> Conflict:
     return Conflict(f"release {release.number} is a rollback itself: name what was promoted", hint=hint)
 
 
-def _plan(services: DeliveryServices, repository: Repository, release: Release, after: int, commit: str) -> Restoration:
-    """Plan the state as it was when release ``after`` and nothing later was in, with the files of a commit."""
+def _plan(services: DeliveryServices, repository: Repository, release: Release, after: int) -> Restoration:
+    """Plan the state as it was when release ``after`` and nothing later was in."""
     target = target_of(services, release)
     refuse_publishing(services.control, target)  # what is half-way in is neither before nor after any release
     history = _history(services, target.name)
     arrivals, drops = _moves(services, history, after)
-    fetch(repository, [target.branch])
-    base = target_head_of(repository, target)
-    assert target.branch is not None  # noqa: S101 - its head was read
-    files = repository.changed_paths(base, commit)
-    refuse_dirty(repository, target.branch, any_change=False, incoming=files)
-    if not (arrivals or drops or files):
-        raise Conflict(f"{target.name} stands there already", hint="kitchen release list")
     then = _in_after(history, after)
     promoted = [r for r in history if r.kind is not ReleaseKind.ROLLBACK]
     undone = tuple(r for r in promoted if r.state is ReleaseState.RELEASED and r.number not in then)
     redone = tuple(r for r in promoted if r.state is ReleaseState.ROLLED_BACK and r.number in then)
+    fetch(repository, [target.branch])
+    base = target_head_of(repository, target)
+    assert target.branch is not None  # noqa: S101 - its head was read
+    head, kept = files_without(repository, base, undone, redone)
+    files = repository.changed_paths(base, head)
+    refuse_dirty(repository, target.branch, any_change=False, incoming=files)
+    if not (arrivals or drops or files):
+        raise _nothing_to_move(target, release, kept)
     names = {arrival.source.name for arrival in arrivals} | {table.name for table in drops}
     plan = ReleasePlan(
-        source=target.name, source_branch=target.branch, branch=target.branch, base=base, head=commit, nodes={},
-        tables=tuple(sorted(names)), drops=tuple(sorted(map(str, drops))), commits=repository.log(commit, base),
-        files=files, restores=after,
+        source=target.name, source_branch=target.branch, branch=target.branch, base=base, head=head, nodes={},
+        tables=tuple(sorted(names)), drops=tuple(sorted(map(str, drops))),
+        commits=tuple(commit for r in reversed(undone) for commit in r.plan.commits), files=files, restores=after,
     )  # fmt: skip
-    return Restoration(target, plan, arrivals, drops, undone, redone)
+    return Restoration(target, plan, arrivals, drops, undone, redone, kept)
+
+
+def _nothing_to_move(target: Kitchen, release: Release, kept: Sequence[str]) -> Conflict:
+    if kept:
+        return Conflict(
+            f"release {release.number} changed only {', '.join(kept)}, which change only by review",
+            hint="change them in a kitchen, then merge or promote that",
+        )
+    return Conflict(f"{target.name} stands there already", hint="kitchen release list")
 
 
 def _history(services: DeliveryServices, kitchen: str) -> tuple[Release, ...]:

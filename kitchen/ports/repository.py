@@ -137,6 +137,10 @@ class Repository(Protocol):
         """Merge two commits in memory."""
         ...
 
+    def tree_keeping(self, commit: str, folder: str, of: str) -> str:
+        """Write the tree of a commit with one folder of its root as another commit has it, and return it."""
+        ...
+
     def commit_tree(self, tree: str, parents: Sequence[str], message: str) -> str:
         """Write a commit object; no ref moves."""
         ...

@@ -35,6 +35,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "merge": frozenset({"--abort", "--no-commit", "--no-ff", "--quiet"}),
     "merge-base": frozenset({"--is-ancestor"}),
     "merge-tree": frozenset({"--write-tree", "--name-only", "--no-messages", "-z"}),
+    "mktree": frozenset({"-z"}),
     "read-tree": frozenset({"-m", "-u"}),
     "rev-list": frozenset({"--count", "--left-right", "--right-only", "--cherry-pick", "--first-parent"}),
     "rev-parse": frozenset({"--verify", "--quiet"}),

@@ -193,6 +193,18 @@ class GitRepository:
         values = [f"{commit_id(commit)}^{{tree}}"]
         return self.git.run("rev-parse", "--verify", "--quiet", values=values).out.split()[-1]
 
+    def tree_keeping(self, commit: str, folder: str, of: str) -> str:
+        """Write the tree of a commit with one folder of its root as another commit has it, and return it."""
+        name = inner_path(folder)
+        kept = {path: entry for path, entry in self._root_of(of).items() if path == name}
+        others = {path: entry for path, entry in self._root_of(commit).items() if path != name}
+        entries = "".join(f"{entry}\0" for entry in (others | kept).values())
+        return self.git.run("mktree", "-z", typed=entries).out.strip()
+
+    def _root_of(self, commit: str) -> dict[str, str]:
+        out = self.git.run("ls-tree", "-z", "--full-tree", values=[commit_id(commit)], paths=[]).out
+        return {entry.split("\t", 1)[1]: entry for entry in out.split("\0") if entry}
+
     def brings_nothing(self, target: str, source: str) -> bool:
         """Say whether the target has what source changed under other commits: squashed, rebased or picked."""
         base = self.merge_base(target, source)
