@@ -42,7 +42,7 @@ def asked(
         )
     _tell_absence(services)
     if wait:
-        _followed(services, request, as_json=as_json)
+        _followed(app, services, request, as_json=as_json)
     elif as_json:
         output.emit_json(_document(services, request))
     else:
@@ -101,8 +101,9 @@ def _tell_absence(services: Services) -> None:
         )
 
 
-def _followed(services: Services, request: MergeRequest, *, as_json: bool) -> None:
+def _followed(app: App, services: Services, request: MergeRequest, *, as_json: bool) -> None:
     from kitchen.operations.asking import follow, raise_refusal
+    from kitchen.operations.sharing import fetch_if_there
 
     try:
         ended = follow(services, request.number, tell=lambda said: output.step(f"request {request.number}: {said}"))
@@ -112,6 +113,8 @@ def _followed(services: Services, request: MergeRequest, *, as_json: bool) -> No
             f"kitchen status {request.kitchen} shows it, kitchen merge {request.kitchen} --withdraw takes it back"
         )
         raise
+    target = services.control.kitchens.get(ended.target)  # its branch has moved in the remote, not here
+    fetch_if_there(app.repository, [target.branch if target is not None else None], output.warn)
     raise_refusal(ended)
     if as_json:
         output.emit_json(_document(services, ended))

@@ -168,7 +168,10 @@ def _parent(each: Overview) -> str | None:
 
 
 def _state(each: Overview) -> str:
-    return f"{each.state.value}, asked to merge" if each.asked is not None else each.state.value
+    if each.asked is not None:
+        return f"{each.state.value}, asked to merge"
+    is_refused = each.answered is not None and each.answered.state == "refused"
+    return f"{each.state.value}, refused" if is_refused else each.state.value
 
 
 def _pantry(each: Overview) -> str | None:
@@ -293,6 +296,7 @@ def _lines(state: Status) -> list[tuple[str, object]]:
     lines: list[tuple[str, object]] = [
         ("kitchen", f"{each.name} ({_state(each)}) in {each.environment}"),
         ("asked", _asked(each.asked, now)),
+        ("answer", _answer(each.answered, now)),
         ("parent", _parent(each)),
         ("branch", each.branch),
         ("commits", f"{each.ahead} ahead, {each.behind} behind" if each.ahead is not None else None),
@@ -313,6 +317,20 @@ def _asked(request: MergeRequest | None, now: datetime) -> str | None:
         return None
     when = f"{output.ago(request.asked_at, now)} ago"
     return f"{request.state}: request {request.number} for {request.commit[:12]}, by {request.by}, {when}"
+
+
+def _answer(request: MergeRequest | None, now: datetime) -> str | None:
+    """Return how the last request ended, and why."""
+    if request is None:
+        return None
+    ended = f", {output.ago(request.ended_at, now)} ago" if request.ended_at is not None else ""
+    says = {
+        "published": f"published into {request.target}",
+        "refused": f"the runner refused: {request.said}",
+        "withdrawn": "taken back",
+    }[request.state]
+    hint = f"; {request.hint}" if request.state == "refused" and request.hint else ""
+    return f"{says}{hint} (request {request.number} for {request.commit[:12]}{ended})"
 
 
 @click.command("show")

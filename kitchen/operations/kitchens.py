@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from kitchen.domain.environment import Chain, Environment
 from kitchen.domain.kitchen import Kind, Kitchen, State, way_up
 from kitchen.domain.layout import Layout
-from kitchen.domain.merge_request import MergeRequest
+from kitchen.domain.merge_request import MergeRequest, RequestState
 from kitchen.domain.run import Run, RunState
 from kitchen.domain.words import counted
 from kitchen.operations.above import above_of
@@ -87,6 +87,7 @@ class Overview:
     unfinished: Unfinished | None
     newest_pantry: int | None = None
     asked: MergeRequest | None = None  # what the runner was asked to merge, and has not answered yet
+    answered: MergeRequest | None = None  # how the last one ended, while the branch stands where it was asked for
     mends: str | None = None
     is_delivered: bool = False  # what it mends has everything of it, by a merge
 
@@ -187,11 +188,17 @@ def _onwards(kitchen: Overview) -> tuple[str, str]:
     name = kitchen.name
     if kitchen.is_delivered:
         return f"kitchen delete {name}", f"{kitchen.mends} has it; kitchen update {kitchen.environment} brings it down"
+    answered = kitchen.answered
+    if kitchen.ahead and answered is not None and answered.state is RequestState.PUBLISHED:  # last fetched before that
+        return f"kitchen update {name}", f"request {answered.number} was published: {answered.target} has it"
     if kitchen.behind:
         return f"kitchen update {name}", f"{kitchen.goes_into} has {counted(kitchen.behind, 'commit')} more"
     run = kitchen.last_run
     if run is not None and run.state in (RunState.FAILED, RunState.ERRORED):
         return f"kitchen runs show -k {name}", f"the last run of {run.recipe} {run.state}"
+    if kitchen.ahead and answered is not None and answered.state is RequestState.REFUSED:
+        why = f"the runner refused it: {answered.said}; commit what mends it, or ask anew: kitchen merge {name}"
+        return f"kitchen enter {name}", why
     if kitchen.ahead and run is None:
         return f"kitchen run RECIPE -k {name}", "nothing was run since the kitchen was made"
     if kitchen.ahead:
@@ -219,7 +226,8 @@ def _overviews(
     newest = services.control.pantries.newest() if any(kitchen.pantry is not None for kitchen in wanted) else None
     moved = _moved(repository, wanted, known, services.chain)
     is_ones_own = services.environment.is_embedded  # nobody is asked there
-    asked = {} if is_ones_own else {each.kitchen_id: each for each in services.control.requests.standing()}
+    newest_of = services.control.requests.newest_of
+    asked = {} if is_ones_own else {each.kitchen_id: each for each in newest_of([kitchen.id for kitchen in wanted])}
     return tuple(
         _overview(
             kitchen,
@@ -239,6 +247,8 @@ def _overview(
     kitchen: Kitchen, *, worktree: Path | None, moved: _Moved | None, size: Sequence[tuple[int, int]],
     run: Run | None, left: Unfinished | None, newest: int | None, asked: MergeRequest | None,
 ) -> Overview:  # fmt: skip
+    is_standing = asked is not None and asked.is_standing
+    is_answered = asked is not None and not is_standing and moved is not None and moved.head == asked.commit
     if run is not None and run.started_at < kitchen.created_at:  # of an earlier kitchen of that name
         run = None
     return Overview(
@@ -249,7 +259,8 @@ def _overview(
         is_delivered=moved.is_delivered if moved else False,
         tables=sum(tables for tables, _ in size), size=sum(count for _, count in size),
         last_run=LastRun(run.recipe, run.state, run.started_at) if run is not None else None,
-        unfinished=left, newest_pantry=newest, mends=kitchen.mends, asked=asked,
+        unfinished=left, newest_pantry=newest, mends=kitchen.mends,
+        asked=asked if is_standing else None, answered=asked if is_answered else None,
     )  # fmt: skip
 
 
@@ -264,6 +275,7 @@ class _Moved:
 
     ahead: int
     behind: int
+    head: str
     is_delivered: bool = False
 
 
@@ -278,7 +290,7 @@ def _moved(
             return kitchen.name, None
         ahead, behind = (0, 0) if one == other else repository.ahead_behind(one, other)
         is_in = kitchen.mends is not None and not ahead and behind > 0 and not repository.stood_at(other, one)
-        return kitchen.name, _Moved(ahead, behind, is_in)
+        return kitchen.name, _Moved(ahead, behind, one, is_in)
 
     below = [kitchen for kitchen in wanted if kitchen.parent is not None and kitchen.branch is not None]
     found = {kitchen.name: above_of(kitchen, known, chain) for kitchen in below}

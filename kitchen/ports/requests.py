@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from kitchen.domain.merge_request import MergeRequest, Presence
 
 
@@ -33,6 +35,10 @@ class RequestRecords(Protocol):
 
     def standing(self) -> tuple[MergeRequest, ...]:
         """Return what waits for an answer, oldest first."""
+        ...
+
+    def newest_of(self, kitchens: Collection[UUID]) -> tuple[MergeRequest, ...]:
+        """Return the newest request of each of some kitchens, standing or ended."""
         ...
 
     def unwanted(self, number: int) -> str | None:

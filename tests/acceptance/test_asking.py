@@ -84,6 +84,10 @@ def test_a_developers_merge(team: Team) -> None:
     (answered,) = json.loads(ci.kitchen("ci", "publish", "-e", "dev", "--json").stdout)
     assert (answered["state"], answered["taken_by"], answered["release"]) == ("published", "ci", 1)
     assert "AS SELECT 1" in shared(team, f"recipes/{name}/{name}.sql")
+    told = json.loads(ann.kitchen("status", name, "--json").stdout)
+    assert (told["overview"]["ahead"], told["overview"]["answered"]["state"]) == (1, "published"), "not fetched yet"
+    assert told["next"] == f"kitchen update {name}"
+    assert "published into dev" in ann.kitchen("status", name).stdout
     with team.dev.look() as session:
         assert session.query(f"SELECT segment FROM dev.{name}") == [(1,)]
         assert session.query("SELECT by, state FROM kitchen_control.release") == [("ci", "released")]
@@ -174,6 +178,14 @@ def test_tests_that_say_no_and_lines_that_do_not_merge(team: Team) -> None:
     assert [(each["state"], each["exit_code"]) for each in answered] == [("refused", 5)]
     assert "stays as it is" in answered[0]["said"]
     assert requests(team, name) == [(number, "refused", 5)]
+    told = json.loads(ann.kitchen("status", name, "--json").stdout)
+    answer = told["overview"]["answered"]
+    assert (answer["number"], answer["state"], answer["said"]) == (number, "refused", answered[0]["said"])
+    assert told["next"] != f"kitchen merge {name}"
+    assert f"the runner refused: {answer['said']}" in ann.kitchen("status", name).stdout
+    assert "ready, refused" in ann.kitchen("list").stdout
+    cook(ann, name, 2)
+    assert "the runner refused" not in ann.kitchen("status", name).stdout, "the branch has moved on"
     with team.dev.look() as session:
         assert session.query("SELECT to_regclass(%s)", [f"dev.{name}"]) == [(None,)]
         assert session.query("SELECT count(*) FROM kitchen_control.operation WHERE state IN ('running', 'stuck')") == [
@@ -356,6 +368,8 @@ def test_waiting_for_a_runner_that_serves(team: Team) -> None:
         followed = ann.kitchen("merge", name)
         assert f"request {number}: proving, by ci" in followed.stderr
         assert f"{name} is in dev (release" in followed.stderr
+        listed = {each["name"]: each for each in json.loads(ann.kitchen("list", "--json").stdout)}
+        assert (listed[name]["ahead"], listed[name]["next"]) == (0, f"kitchen update {name}"), "it was fetched"
         with team.dev.look() as session:
             assert session.query(
                 "SELECT name FROM kitchen_control.runner WHERE seen_at > now() - interval '1 min'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import fields
 from uuid import UUID
 
@@ -45,6 +46,15 @@ class PgRequests:
     def standing(self) -> tuple[MergeRequest, ...]:
         """Return what waits for an answer, oldest first."""
         return tuple(map(_request, self._session.query(f"{_SELECT} WHERE {_STANDING} ORDER BY r.number")))
+
+    def newest_of(self, kitchens: Collection[UUID]) -> tuple[MergeRequest, ...]:
+        """Return the newest request of each of some kitchens, standing or ended."""
+        rows = self._session.query(
+            f"SELECT DISTINCT ON (r.kitchen_id) {_COLUMNS} FROM kitchen_control.merge_request AS r "
+            "WHERE r.kitchen_id = ANY(%s::uuid[]) ORDER BY r.kitchen_id, r.number DESC",
+            [[str(each) for each in kitchens]],
+        )
+        return tuple(map(_request, rows))
 
     def unwanted(self, number: int) -> str | None:
         """Return why a request must not be answered any more, or None."""
