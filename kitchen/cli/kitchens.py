@@ -176,7 +176,7 @@ def _state(each: Overview) -> str:
 
 def _pantry(each: Overview) -> str | None:
     if each.pantry is None:
-        return None
+        return f"none (v{each.newer_pantry} is there)" if each.newer_pantry is not None else None
     return f"v{each.pantry} (v{each.newer_pantry} is there)" if each.newer_pantry is not None else f"v{each.pantry}"
 
 

@@ -89,6 +89,7 @@ class Overview:
     asked: MergeRequest | None = None  # what the runner was asked to merge, and has not answered yet
     answered: MergeRequest | None = None  # how the last one ended, while the branch stands where it was asked for
     mends: str | None = None
+    data: str = "layer"
     is_delivered: bool = False  # what it mends has everything of it, by a merge
 
     @property
@@ -98,9 +99,11 @@ class Overview:
 
     @property
     def newer_pantry(self) -> int | None:
-        """Return the newest version of the pantry where the kitchen reads an older one."""
-        is_older = self.pantry is not None and self.newest_pantry is not None and self.pantry < self.newest_pantry
-        return self.newest_pantry if is_older and self.kind is Kind.WORKING else None
+        """Return the newest version of the pantry where the kitchen reads an older one, or has none unasked."""
+        if self.newest_pantry is None or self.kind is not Kind.WORKING:
+            return None
+        is_older = self.data != "none" if self.pantry is None else self.pantry < self.newest_pantry
+        return self.newest_pantry if is_older else None
 
     @property
     def is_expiring(self) -> bool:
@@ -191,6 +194,8 @@ def _onwards(kitchen: Overview) -> tuple[str, str]:
     answered = kitchen.answered
     if kitchen.ahead and answered is not None and answered.state is RequestState.PUBLISHED:  # last fetched before that
         return f"kitchen update {name}", f"request {answered.number} was published: {answered.target} has it"
+    if kitchen.pantry is None and kitchen.newer_pantry is not None:
+        return f"kitchen update {name} --data", "it was made before the first pantry, and reads none"
     if kitchen.behind:
         return f"kitchen update {name}", f"{kitchen.goes_into} has {counted(kitchen.behind, 'commit')} more"
     run = kitchen.last_run
@@ -223,7 +228,8 @@ def _overviews(
         [schema for kitchen in wanted for schema in services.layout.schemas(kitchen)]
     )
     runs = services.control.runs.latest([kitchen.name for kitchen in wanted])
-    newest = services.control.pantries.newest() if any(kitchen.pantry is not None for kitchen in wanted) else None
+    reads = any(each.pantry is not None or each.kind is Kind.WORKING for each in wanted)
+    newest = services.control.pantries.newest() if reads else None
     moved = _moved(repository, wanted, known, services.chain)
     is_ones_own = services.environment.is_embedded  # nobody is asked there
     newest_of = services.control.requests.newest_of
@@ -259,7 +265,7 @@ def _overview(
         is_delivered=moved.is_delivered if moved else False,
         tables=sum(tables for tables, _ in size), size=sum(count for _, count in size),
         last_run=LastRun(run.recipe, run.state, run.started_at) if run is not None else None,
-        unfinished=left, newest_pantry=newest, mends=kitchen.mends,
+        unfinished=left, newest_pantry=newest, mends=kitchen.mends, data=kitchen.data,
         asked=asked if is_standing else None, answered=asked if is_answered else None,
     )  # fmt: skip
 

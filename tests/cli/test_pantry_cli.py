@@ -83,6 +83,25 @@ def test_scan_check_refresh_list_show_verify(people: Project) -> None:
     assert "email" in wrong.stderr
 
 
+def test_a_kitchen_from_before_the_first_pantry_is_told_of_it(people: Project) -> None:
+    people.kitchen("create", "early")
+    people.kitchen("create", "bare", "--data", "none")
+    people.kitchen("pantry", "scan", "--write")
+    assert _next(people)["early"] == "kitchen enter early"
+    people.kitchen("pantry", "refresh")
+    assert _next(people)["early"] == "kitchen update early --data"
+    assert _next(people)["bare"] == "kitchen enter bare", "it was wished to be empty"
+    assert "none (v1 is there)" in people.kitchen("status", "early").stdout
+    people.kitchen("update", "early", "--data")
+    assert _next(people)["early"] == "kitchen enter early"
+    counted = ("enter", "early", "--", "psql", "-At", "-c", "SELECT count(*) FROM person")
+    assert people.kitchen(*counted).stdout.strip() == "50"
+
+
+def _next(project: Project) -> dict[str, str]:
+    return {each["name"]: each["next"] for each in json.loads(project.kitchen("list", "-e", "dev", "--json").stdout)}
+
+
 def test_what_is_newer_than_a_version_is_told_by_verify(people: Project) -> None:
     people.kitchen("pantry", "scan", "--write")
     people.kitchen("pantry", "refresh")
