@@ -18,7 +18,11 @@ from kitchen.cli.options import (
 from kitchen.domain.words import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kitchen.domain.kitchen import Kitchen
     from kitchen.operations.diff import Diff, TableDiff
+    from kitchen.ports import Relation
 
 # --- hydrate ----------------------------------------------------------------------------------------------------------
 
@@ -32,7 +36,8 @@ def hydrate_command(tables: tuple[str, ...], kitchen: str | None, dry_run: bool,
     """Copy tables into the kitchen to write to them.
 
     A kitchen reads through to its parents and the pantry; a table is copied, with its partitions, sequences, indexes
-    and whatever depends on it, when it is to be written. TABLE is a name like orders or marts.orders.
+    and whatever depends on it, when it is to be written. TABLE is a name like orders or marts.orders. A standing
+    kitchen's copy is read by everybody, instead of later pantries: there you are asked first.
     """
     from kitchen.operations.hydrate import hydrate, preview
 
@@ -48,6 +53,7 @@ def hydrate_command(tables: tuple[str, ...], kitchen: str | None, dry_run: bool,
         if not planned:
             output.say("  nothing to copy: what was named is the kitchen's own already")
         return
+    _confirm_standing(found, lambda: preview(services, found, tables)[1], yes=yes)
     results = hydrate(services, found, tables, say=output.step)
     if as_json:
         output.emit_json({"kitchen": found.name, "tables": results})
@@ -61,6 +67,20 @@ def hydrate_command(tables: tuple[str, ...], kitchen: str | None, dry_run: bool,
             output.warn(f"left out: {left}")
     if any(result.done is not None for result in results):
         output.say("  open sessions keep reading the old table in prepared statements: reconnect, or DISCARD PLANS")
+
+
+def _confirm_standing(kitchen: Kitchen, planned: Callable[[], Sequence[Relation]], *, yes: bool) -> None:
+    """Ask before a copy comes between everybody's kitchens and the pantry."""
+    from kitchen.domain.kitchen import Kind
+
+    if yes or kitchen.kind is not Kind.STANDING or not (copied := planned()):
+        return
+    names = ", ".join(str(one.logical) for one in copied)
+    output.confirm(
+        f"{kitchen.name} is a standing kitchen: the kitchens layered over it then all read its copy of {names}, "
+        "not a later pantry's. Copy into it?",
+        yes=yes,
+    )
 
 
 # --- update and diff --------------------------------------------------------------------------------------------------

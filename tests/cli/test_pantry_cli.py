@@ -102,6 +102,19 @@ def _next(project: Project) -> dict[str, str]:
     return {each["name"]: each["next"] for each in json.loads(project.kitchen("list", "-e", "dev", "--json").stdout)}
 
 
+def test_a_standing_kitchen_gets_no_copy_unasked(people: Project) -> None:
+    people.kitchen("pantry", "scan", "--write")
+    people.kitchen("pantry", "refresh")
+    refused = people.kitchen("hydrate", "person", "-k", "dev", expect=2)
+    assert "read its copy of public.person, not a later pantry's" in " ".join(refused.stderr.split())
+    assert "the same command with --yes" in refused.stderr
+    assert "copying" in people.kitchen("hydrate", "person", "-k", "dev", "--dry-run").stdout, "nothing was copied"
+    assert "the kitchen's own now" in people.kitchen("hydrate", "person", "-k", "dev", "--yes").stderr
+    assert "already" in people.kitchen("hydrate", "person", "-k", "dev").stderr, "nothing to ask"
+    people.kitchen("create", "work")
+    people.kitchen("hydrate", "person", "-k", "work")
+
+
 def test_what_is_newer_than_a_version_is_told_by_verify(people: Project) -> None:
     people.kitchen("pantry", "scan", "--write")
     people.kitchen("pantry", "refresh")
