@@ -284,9 +284,20 @@ def test_approvals(office: Office) -> None:
         rel.control.releases.approve(1, by="bob")
         rel.control.releases.approve(1, by="bob")
         assert session.query("SELECT by, own FROM kitchen_control.approval") == [("rel", False)]
-    with pytest.raises(NotPermitted):
+    with pytest.raises(NotPermitted, match=r"^not permitted: ") as refused:
         office.ann.control.releases.approve(1, by="rel")
+    assert refused.value.hint == "kitchen whoami"
     rel.control.session.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("other", "other is bob's"), ("pantry", "ann may not change pantry here"), ("dev", "ann may not change dev here")],
+)
+def test_what_is_not_ones_own_is_refused_in_words(office: Office, name: str, says: str) -> None:
+    with pytest.raises(NotPermitted) as refused, office.ann.control.locks.hold(name, purpose="delete"):
+        pytest.fail("the lock was given")
+    assert (refused.value.message, refused.value.hint) == (f"not permitted: {says}", "kitchen whoami")
 
 
 def test_asking_for_a_merge(office: Office) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import psycopg2.errors
 import psycopg2.extensions
 
 from kitchen.adapters.postgres import patience
-from kitchen.adapters.postgres.connection import PgSession
+from kitchen.adapters.postgres.connection import PgSession, message_of
 from kitchen.adapters.postgres.migrate import bring_up_to_date
 from kitchen.adapters.postgres.sessions import PgSessions
+from kitchen.errors import NotPermitted
 
 if TYPE_CHECKING:  # records load when a command reads them: start-up time is a feature
     from kitchen.adapters.postgres.control_journal import PgAudit, PgJournal, PgLocks
@@ -23,6 +25,18 @@ if TYPE_CHECKING:  # records load when a command reads them: start-up time is a 
     from kitchen.adapters.postgres.control_requests import PgRequests
     from kitchen.adapters.postgres.control_runs import PgRuns
     from kitchen.adapters.postgres.control_schedules import PgSchedules
+    from kitchen.ports import Row
+
+
+@contextmanager
+def _refusals_in_words() -> Iterator[None]:
+    try:
+        yield
+    except NotPermitted as refused:
+        cause = refused.__cause__
+        if not isinstance(cause, psycopg2.errors.InsufficientPrivilege):
+            raise  # the login itself was refused
+        raise NotPermitted(f"not permitted: {message_of(cause)}", hint="kitchen whoami") from cause
 
 
 class ControlSession(PgSession):
@@ -59,6 +73,16 @@ class ControlSession(PgSession):
                 yield
         finally:
             self._in_transaction = False
+
+    def query(self, statement: str, parameters: Sequence[object] | None = None) -> list[Row]:
+        """Return the rows of a statement; raises NotPermitted, in words, for what the records refuse this login."""
+        with _refusals_in_words():
+            return super().query(statement, parameters)
+
+    def execute(self, statement: str, parameters: Sequence[object] | None = None) -> int:
+        """Run a statement and return the count of rows; raises NotPermitted as ``query`` does."""
+        with _refusals_in_words():
+            return super().execute(statement, parameters)
 
     def close(self) -> None:
         """End the session; the next use opens another."""

@@ -134,7 +134,10 @@ class PgLocks:
     @contextmanager
     def hold(self, name: str, *, purpose: str) -> Iterator[None]:
         """Hold a named lock for the block; raises Conflict, naming the holder, where it is taken."""
-        self._session.execute("INSERT INTO kitchen_control.lock VALUES (%s) ON CONFLICT DO NOTHING", [name])
+        try:
+            self._session.execute("INSERT INTO kitchen_control.lock VALUES (%s) ON CONFLICT DO NOTHING", [name])
+        except NotPermitted as refused:
+            raise self._not_ours(name, refused) from None
         holding = connect(
             self._sessions.recorder(), application=f"kitchen lock {name}: {purpose}", options=_LOCK_OPTIONS,
             patience=patience.ANSWER,
@@ -146,6 +149,13 @@ class PgLocks:
             yield
         finally:
             holding.close()
+
+    def _not_ours(self, name: str, refused: NotPermitted) -> NotPermitted:
+        """Return the refusal in words: whose the kitchen is, where it is one that this login sees."""
+        known = "SELECT owner FROM kitchen_control.kitchen WHERE name = %s AND kind = 'working'"
+        rows = self._session.query(known, [name])
+        whose = f"{name} is {rows[0][0]}'s" if rows else f"{self._person} may not change {name} here"
+        return NotPermitted(f"not permitted: {whose}", hint=refused.hint)
 
     def held(self) -> frozenset[str]:
         """Return the names that live processes hold; nothing is taken to find out."""
