@@ -14,7 +14,7 @@ from kitchen.cli import output
 from kitchen.cli.options import changing_options, current_app, environment_option, json_option, kitchen_argument
 from kitchen.cli.reach import reachable
 from kitchen.domain.words import counted
-from kitchen.errors import InvalidInput, NotFound, NotPermitted, Unavailable
+from kitchen.errors import InvalidInput, KitchenError, NotFound, NotPermitted, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -102,7 +102,9 @@ def _all(app: App, environment: str | None) -> tuple[list[Overview], list[Unfini
 
     found: list[Overview] = []
     elsewhere: list[Unfinished] = []
-    for services in reachable(app, environment):
+    asked = reachable(app, environment)
+    away: list[KitchenError] = []
+    for services in asked:
         try:
             left = unfinished(services)
             _tell_unless_set_up(services)
@@ -113,6 +115,9 @@ def _all(app: App, environment: str | None) -> tuple[list[Overview], list[Unfini
             if environment is not None:
                 raise
             output.warn(f"{services.environment.name}: {error.message}")
+            away.insert(0 if services.environment.kitchens.working else len(away), error)  # first what people work in
+    if len(away) == len(asked):  # nothing was learned: that is not the same as no kitchens
+        raise away[0] if away else Unavailable("no environment answers", hint="kitchen up, or kitchen doctor")
     return found, elsewhere
 
 

@@ -168,6 +168,7 @@ def test_a_leaver(team: Team) -> None:
         with pytest.raises(NotPermitted):
             connect(credentials, application="acceptance test")
     fay.kitchen("list", "-e", "dev", expect=8)
+    assert fay.kitchen("list", "--json", expect=8).stdout == "", "no kitchens and no answer are two things"
     team.project.kitchen("environment", "revoke", "fay", "-e", "dev", "--yes")  # again is success
     team.project.kitchen("hand", "left", "gil")
     gil.git("fetch", "-q", str(fay.root), "left:left")

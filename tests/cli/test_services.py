@@ -222,3 +222,11 @@ def test_a_list_names_an_environment_that_is_not_set_up_and_goes_on(project: Pro
         answer = project.kitchen(*asked)
         assert "dev: environment 'dev' is not set up (kitchen up dev)" in answer.stderr
     assert json.loads(answer.stdout) == []
+
+
+def test_a_list_of_no_environment_that_answers_is_no_empty_list(project: Project) -> None:
+    answer = project.kitchen("list", "--json", expect=6)
+    assert answer.stdout == ""
+    assert "dev is not running (kitchen up dev)" in answer.stderr
+    assert "no environment answers" in answer.stderr
+    assert "no environment answers" in project.kitchen("tree", expect=6).stderr
