@@ -14,6 +14,7 @@ from typing import Protocol
 from kitchen.domain.environment import Environment
 from kitchen.domain.versions import satisfies
 from kitchen.domain.words import counted
+from kitchen.errors import NotPermitted
 from kitchen.operations.asking import absent_runner
 from kitchen.operations.doctor_access import judge_bucket, judge_lending, judge_vault
 from kitchen.operations.doctor_rights import judge_rights
@@ -104,7 +105,7 @@ def examine_environment(
         _examine_state(chart, services)
     if undecided is not None:
         with chart.examining("masking"):
-            _examine_masking(chart, undecided(), services.environment)
+            _examine_masking(chart, undecided, services)
     return chart.findings
 
 
@@ -256,7 +257,16 @@ def _examine_pantry(chart: Chart, services: Services) -> None:
     chart.ok("pantry", f"version {newest.version}, {age} old")
 
 
-def _examine_masking(chart: Chart, columns: Sequence[str], environment: Environment) -> None:
+def _examine_masking(chart: Chart, undecided: Callable[[], Sequence[str]], services: Services) -> None:
+    environment = services.environment
+    try:
+        columns = undecided()
+    except NotPermitted:
+        if services.acts_for_all:
+            raise
+        source = environment.data.source if environment.data is not None else "the source"
+        chart.warn("masking", f"not looked at: {services.person}'s login does not read {source}")
+        return
     if not columns:
         chart.ok("masking", "every column of the source has a decision")
         return

@@ -193,3 +193,10 @@ def test_quotas_are_the_servers(team: Team) -> None:
     assert "1 each" in refused.stderr
     with team.dev.look() as session:
         assert session.query("SELECT rolname FROM pg_roles WHERE rolname LIKE '%__two__%'") == []
+
+
+def test_what_a_persons_login_does_not_read_is_no_fault_to_the_doctor(team: Team) -> None:
+    kim = team.admit("kim")
+    told = json.loads(kim.kitchen("doctor", "dev", "--json").stdout)
+    (masking,) = (found for found in told["findings"] if found["part"] == "masking")
+    assert (masking["level"], masking["says"]) == ("warn", "not looked at: kim's login does not read production")
