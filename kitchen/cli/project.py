@@ -73,11 +73,12 @@ def _make(folder: Path, scaffold: Scaffold, *, new_repository: bool, commit: boo
     for path in scaffold.kept:
         step(f"{path} was there and stays as it is")
     if commit:
-        commit_project(repository, "Begin the project\n\nEnvironments and recipes, as `kitchen init` writes them.\n")
+        commit_project(repository, "Begin the project\n\nAs `kitchen init` writes it.\n")
 
 
 def _advise(folder: Path, scaffold: Scaffold, *, committed: bool) -> None:
     done(f"{folder} is a kitchen project" + (" with its first commit" if committed else ""))
     if not committed and scaffold.new:
-        say("  next: git add environments recipes && git commit -m 'Begin with kitchen'")
+        folders = " ".join(sorted({path.split("/")[0] for path in map(str, scaffold.new)}))
+        say(f"  next: git add {folders} && git commit -m 'Begin with kitchen'")
     say(f"  then: {'' if folder == Path.cwd() else f'cd {shlex.quote(str(folder))} && '}kitchen up")
