@@ -12,7 +12,14 @@ import click
 from kitchen.app import App, Services
 from kitchen.cli import output
 from kitchen.cli.options import VersionNumber, changing_options, current_app, environment_option, json_option
-from kitchen.cli.pantry_policy import governing_policy, judging_policy, not_agreed, policy_of, shown
+from kitchen.cli.pantry_policy import (
+    governing_policy,
+    judging_policy,
+    not_agreed,
+    pointing_to_decisions,
+    policy_of,
+    shown,
+)
 from kitchen.cli.pantry_progress import Progress
 from kitchen.errors import InvalidInput, NotFound, Refused
 
@@ -147,7 +154,8 @@ def refresh_command(environment: str | None, dry_run: bool, yes: bool, as_json: 
         services.source, data.source, parent.secrets, policy, data.sample, governed=services.governed,
         report=progress.report,
     )  # fmt: skip
-    version = refresh(services, wish, say=progress.say)
+    with pointing_to_decisions(app, services):
+        version = refresh(services, wish, say=progress.say)
     manifest = next(found.manifest for found in services.control.pantries.all() if found.version == version)
     if as_json:
         output.emit_json({"version": version, **manifest})

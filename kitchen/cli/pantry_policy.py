@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kitchen.app import App, Services
 from kitchen.cli import output
-from kitchen.errors import InvalidInput, NotFound
+from kitchen.errors import InvalidInput, KitchenError, NotFound
 
 if TYPE_CHECKING:
     from kitchen.domain.masking import Policy
+    from kitchen.operations.governing import Governed
     from kitchen.ports import PantryVersion
 
 _SHOWN = 10
@@ -43,6 +47,42 @@ def governing_policy(app: App, services: Services) -> Policy:
         return policy_of(app, services)[1]
     output.say(f"masking and data: settings are those of {services.governed}, not of this folder")
     return agreed_policy(services.governed)
+
+
+@contextmanager
+def pointing_to_decisions(app: App, services: Services) -> Iterator[None]:
+    """Say of a refused refresh how decisions that the branch above or this folder has get into the one that counts."""
+    from kitchen.operations.pantry_check import Uncovered
+
+    try:
+        yield
+    except Uncovered as refused:
+        if services.governed is not None and refused.undecided:
+            refused.hint = _way_in(app, services, services.governed, refused.undecided) or refused.hint
+        raise
+
+
+def _way_in(app: App, services: Services, governed: Governed, undecided: Sequence[str]) -> str | None:
+    from kitchen.operations.governing import agreed_policy, data_of, rules_of
+
+    name = services.environment.name
+    with suppress(KitchenError):
+        above = app.environments.get(data_of(services.environment).source)
+        theirs = replace(rules_of(above, app.repository, above.branch), environment=services.environment)
+        if _decides(agreed_policy(theirs), undecided):
+            return f"kitchen update {name}: {theirs} decides them, {governed.branch} not yet"
+    with suppress(KitchenError):
+        path, ours = policy_of(app, services)
+        if _decides(ours, undecided):
+            return f"git commit {shown(path)}, which decides them, and bring it into {governed.branch}"
+    return None
+
+
+def _decides(policy: Policy, columns: Sequence[str]) -> bool:
+    from kitchen.domain.layout import TableName
+
+    parts = [column.split(".") for column in columns]
+    return all(len(part) == 3 and policy.decided(TableName(*part[:2]), part[2]) is not None for part in parts)
 
 
 def judging_policy(app: App, services: Services, version: PantryVersion) -> tuple[Policy, tuple[str, ...]]:

@@ -91,15 +91,23 @@ def known_types(newest: PantryVersion | None) -> Mapping[str, str]:
     return {str(name): str(kind) for name, kind in kept.items()} if isinstance(kept, Mapping) else {}
 
 
+class Uncovered(Refused):
+    """The policy does not cover the source; ``undecided`` names columns that nothing decides."""
+
+    undecided: tuple[str, ...] = ()
+
+
 def refuse(stopping: tuple[Finding, ...]) -> Refused:
     """Return the error that names what is undecided, changed or unfit."""
     lines = "\n".join(f"  {finding}" for finding in stopping[:_SHOWN])
     more = f"\n  and {len(stopping) - _SHOWN} more" if len(stopping) > _SHOWN else ""
-    undecided = any(finding.kind == "undecided" for finding in stopping)
-    return Refused(
+    undecided = tuple(finding.subject for finding in stopping if finding.kind == "undecided")
+    refused = Uncovered(
         f"the masking policy does not cover the source, so nothing is copied:\n{lines}{more}",
         hint="kitchen pantry scan --write, then review" if undecided else "mend these lines, then kitchen pantry check",
     )
+    refused.undecided = undecided
+    return refused
 
 
 def summary(decision: Decision | None) -> str:

@@ -95,6 +95,20 @@ def test_only_what_the_branch_has_decides_what_a_refresh_does(shop: tuple[Projec
     assert "not what a refresh would use" in project.kitchen("pantry", "check").stderr
 
 
+def test_a_refused_refresh_says_how_decisions_get_into_the_branch_that_counts(shop: tuple[Project, Place]) -> None:
+    project, _ = shop
+    write(project, "tables: {}\n")
+    project.git("branch", "-f", "dev", project.commit("nothing is decided"))
+    assert "kitchen pantry scan --write" in project.kitchen("pantry", "refresh", "--yes", expect=5).stderr
+    write(project)
+    said = project.kitchen("pantry", "refresh", "--yes", expect=5).stderr
+    assert "git commit environments/masking.yaml, which decides them, and bring it into dev" in said
+    project.commit("decided on main")
+    assert "try: kitchen update dev: branch main" in project.kitchen("pantry", "refresh", "--yes", expect=5).stderr
+    project.kitchen("update", "dev", "--yes")
+    project.kitchen("pantry", "refresh", "--yes")
+
+
 def test_the_remotes_branch_counts_also_where_it_is_not_reached(shop: tuple[Project, Place], tmp_path: Path) -> None:
     project, _ = shop
     bare = tmp_path / "shared.git"
