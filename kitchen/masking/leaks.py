@@ -100,20 +100,24 @@ def scans(table: SourceTable, policy: Policy) -> dict[str, Shape]:
     return found
 
 
-def any_query(place: TableName, found: Mapping[str, Shape]) -> str | None:
-    """Return SQL that says whether any text of a plain table may hold a shape; None where no shape is looked for so."""
+def any_queries(place: TableName, found: Mapping[str, Shape], parts: int) -> tuple[str, ...]:
+    """Return SQL that says whether any text of a part of a plain table may hold a shape, for each part.
+
+    Several parts at once: the server reads such pages one by one, and waits for each.
+    """
     texts = dict.fromkeys(shape.text for shape in found.values() if shape.text is not None)
     if not texts:
-        return None
+        return ()
     table = qualified(place)
     short = (f"CASE WHEN octet_length({text}) > {LONG} THEN '@' ELSE {text} END" for text in texts)
     joined = f"string_agg(concat_ws(E'\\n', {', '.join(short)}), E'\\n')"
     pages = f"pg_relation_size({literal(table)}::regclass) / current_setting('block_size')::int"
     within = f"t.ctid >= ('(' || g.p || ',0)')::tid AND t.ctid < ('(' || g.p + {PAGES_AT_ONCE} || ',0)')::tid"
-    return (
-        f"SELECT EXISTS (SELECT FROM generate_series(0, {pages}, {PAGES_AT_ONCE}) g(p)"
+    return tuple(
+        f"SELECT EXISTS (SELECT FROM generate_series({part * PAGES_AT_ONCE}, {pages}, {parts * PAGES_AT_ONCE}) g(p)"
         f" CROSS JOIN LATERAL (SELECT {joined} AS v FROM ONLY {table} t WHERE {within} OFFSET 0) c"
         f" WHERE {in_any('c.v')})"
+        for part in range(parts)
     )
 
 

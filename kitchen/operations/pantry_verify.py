@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from kitchen.domain.catalogue import SourceTable
 from kitchen.domain.layout import TableName
 from kitchen.domain.masking import MaskKind
 from kitchen.errors import Refused
 from kitchen.masking import leaks, proofs, structure_texts
 from kitchen.masking.masked import masked_columns
+from kitchen.masking.shapes import Shape
 from kitchen.operations.pantry_compare import constants, identity, look_at_production, membership
 from kitchen.operations.pantry_rights import rights
 from kitchen.operations.pantry_subject import Checked, Found, Subject
@@ -18,6 +20,8 @@ from kitchen.operations.pantry_subject import Checked, Found, Subject
 __all__ = ["Checked", "Subject", "look_at_production", "refuse_leaks", "verify"]
 
 _AT_ONCE = 2  # checks
+_PARTS = 4  # of a large table that are looked at side by side
+_LARGE = 4096  # pages, 32 MB
 FEWEST = 5  # rows that a group of equal quasi-identifiers should have
 
 
@@ -129,8 +133,7 @@ def _shapes(subject: Subject) -> Found:
             continue
         looked += len(scans)
         place = subject.store.place(subject.version, table.name)
-        any_query = None if table.partitioned else leaks.any_query(place, scans)
-        if any_query is not None and not subject.store.query(any_query)[0][0]:
+        if not table.partitioned and not _may_hold(subject, table, scans):
             scans = {name: shape for name, shape in scans.items() if shape.text is None}
         if not scans:
             continue
@@ -141,6 +144,14 @@ def _shapes(subject: Subject) -> Found:
             counts |= dict(zip(unsure, exact, strict=True))
         faults += [f"{table.name}.{name}: {count} found" for name, count in counts.items() if count]
     return Found(f"{looked} counts over columns", tuple(faults))
+
+
+def _may_hold(subject: Subject, table: SourceTable, scans: Mapping[str, Shape]) -> bool:
+    """Say whether any text of a plain table may hold a shape, its large parts looked at side by side."""
+    parts = _PARTS if table.pages > _LARGE else 1
+    queries = leaks.any_queries(subject.store.place(subject.version, table.name), scans, parts)
+    with ThreadPoolExecutor(max_workers=parts) as pool:
+        return any(found[0][0] for found in pool.map(subject.store.query, queries))
 
 
 def _structure(subject: Subject) -> Found:
