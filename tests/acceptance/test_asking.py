@@ -359,7 +359,7 @@ def test_waiting_for_a_runner_that_serves(team: Team) -> None:
     assert f"kitchen merge {name} --withdraw takes it back" in last
     ((number, state, _),) = requests(team, name)
     assert state == "queued", "Ctrl-C leaves it standing"
-    found = examined(ann, "dev", 1)["runner"]
+    found = examined(ann, "dev")["runner"]
     assert (found["level"], found["says"]) == ("warn", "1 merge request waits, and no runner is there")
 
     server = started(team.clones["ci"], "schedule", "serve", "-e", "dev")
@@ -374,7 +374,7 @@ def test_waiting_for_a_runner_that_serves(team: Team) -> None:
             assert session.query(
                 "SELECT name FROM kitchen_control.runner WHERE seen_at > now() - interval '1 min'"
             ) == [("ci",)]
-        assert examined(ann, "dev", 1)["runner"]["says"].startswith("is there, ci on ")
+        assert examined(ann, "dev")["runner"]["says"].startswith("is there, ci on ")
         other = made(ann)
         cook(ann, other)
         recipe = ann.root / ".kitchen" / "worktrees" / other / "recipes" / other / f"{other}.sql"

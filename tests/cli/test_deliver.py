@@ -296,7 +296,7 @@ def test_what_was_rolled_back_comes_in_again_with_what_mends_it(bench: Bench, wo
 
 def test_a_rollback_takes_out_what_its_release_changed_and_nothing_else(bench: Bench, worktree: Path) -> None:
     root = bench.project.root
-    (worktree / "recipes" / "report" / "best.sql").write_text(BEST.replace("LIMIT 3", "LIMIT 9"))
+    (worktree / "recipes" / "report" / "best.sql").write_text(BEST.replace("LIMIT 3", "LIMIT 6"))
     masking = worktree / "environments" / "masking.yaml"
     masking.write_text(masking.read_text() + "# released with the rest\n")
     commit(bench, worktree)
@@ -306,21 +306,23 @@ def test_a_rollback_takes_out_what_its_release_changed_and_nothing_else(bench: B
     bench.project.commit("later")
     told = bench.project.kitchen("release", "rollback", number, "--yes").stderr
     assert "stays as it is, for it changes only by review: environments/masking.yaml" in told
-    assert psql(bench, "production", "SELECT count(*) FROM best") != "9"
-    assert "LIMIT 9" not in (root / "recipes/report/best.sql").read_text()
+    assert psql(bench, "production", "SELECT count(*) FROM best") != "6"
+    assert "LIMIT 6" not in (root / "recipes/report/best.sql").read_text()
     assert (root / "LATER").read_text() == "by somebody else\n"
     assert "released with the rest" in (root / "environments/masking.yaml").read_text()
     assert bench.project.git("status", "--porcelain") == ""
     again = bench.project.kitchen("release", "rollback", "--yes", expect=4).stderr
     assert f"release {number}, the newest of 'production', is rolled back already" in again or "nothing was" in again
     bench.project.kitchen("release", "apply", number, "--yes")
-    assert "LIMIT 9" in (root / "recipes/report/best.sql").read_text()
+    assert "LIMIT 6" in (root / "recipes/report/best.sql").read_text()
     assert (root / "LATER").exists()
     (root / "recipes/report/best.sql").write_text(BEST.replace("LIMIT 3", "LIMIT 10"))
     bench.project.commit("by hand")
     refused = bench.project.kitchen("release", "rollback", number, "--yes", expect=4).stderr
     assert f"changed the same lines of recipes/report/best.sql as release {number}" in refused
-    assert psql(bench, "production", "SELECT count(*) FROM best") == "9"
+    assert psql(bench, "production", "SELECT count(*) FROM best") == "6"
+    (root / "recipes/report/best.sql").write_text(BEST.replace("LIMIT 3", "LIMIT 6"))
+    bench.project.commit("as it was")
 
 
 def test_a_release_is_stale_when_a_branch_has_moved_since(bench: Bench, worktree: Path) -> None:
