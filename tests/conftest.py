@@ -1,6 +1,7 @@
 """Real servers and real projects for tests; nothing here stands in for a part of kitchen.
 
-``KITCHEN_REQUIRE=postgres15,…`` makes what is missing a failure instead of a skip.
+``KITCHEN_REQUIRE=postgres15,…`` makes what is missing a failure instead of a skip;
+``KITCHEN_TEST_POSTGRES=17=/folder`` adds a version to those that every test of the server is run on.
 """
 
 from __future__ import annotations
@@ -9,14 +10,24 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from kitchen.adapters.embedded.binaries import Binaries
 from kitchen.adapters.embedded.postgres import EmbeddedPostgres
-from tests.support import POSTGRES_15, REPOSITORY, PasswordsInMemory, Project, Server, Warehouse, missing
+from tests.support import (
+    FURTHER,
+    POSTGRES_15,
+    REPOSITORY,
+    SERVERS,
+    PasswordsInMemory,
+    Project,
+    Server,
+    Warehouse,
+    missing,
+)
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so are a script's background jobs begun
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -55,7 +66,19 @@ def postgres15() -> Iterator[Server]:
     yield from _server(15, Binaries(POSTGRES_15, "15"))
 
 
-@pytest.fixture(params=["postgres18", "postgres15"])
+def _further(version: int, folder: Path) -> Callable[[], Iterator[Server]]:
+    @pytest.fixture(scope="session", name=f"postgres{version}")
+    def found() -> Iterator[Server]:
+        yield from _server(version, Binaries(folder, str(version)))
+
+    return found
+
+
+for _version, _folder in FURTHER.items():
+    globals()[f"postgres{_version}"] = _further(_version, _folder)
+
+
+@pytest.fixture(params=SERVERS)
 def server(request: pytest.FixtureRequest) -> Server:
     """Return each kind of server in turn."""
     found = request.getfixturevalue(request.param)

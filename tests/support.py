@@ -23,6 +23,16 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 POSTGRES_15 = Path("/usr/lib/postgresql/15")
 
 
+def further_postgres() -> dict[int, Path]:
+    """Return the installations that KITCHEN_TEST_POSTGRES adds, by version: ``16=/folder,17=/folder``."""
+    named = [each.split("=", 1) for each in os.environ.get("KITCHEN_TEST_POSTGRES", "").split(",") if each]
+    return {int(version): Path(folder) for version, folder in named}
+
+
+FURTHER = further_postgres()
+SERVERS = ("postgres15", "postgres18", *(f"postgres{version}" for version in sorted(FURTHER)))  # names of fixtures
+
+
 def missing(part: str, why: str) -> None:
     """Skip a test whose part this machine has not; fail where the part is required."""
     if part in os.environ.get("KITCHEN_REQUIRE", "").split(","):
@@ -55,7 +65,7 @@ class Warehouse:
 
     administrator: Credentials  # kitchen_provisioner, no superuser
     superuser: Credentials
-    version: int  # 15, 18
+    version: int  # 15 to 18
     sessions: PgSessions = field(init=False)
 
     def __post_init__(self) -> None:

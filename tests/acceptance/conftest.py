@@ -15,7 +15,7 @@ from kitchen.adapters.postgres.connection import PgSession, connect
 from kitchen.adapters.secret_file import FileSecretStore
 from tests.acceptance.external import Place, places
 from tests.conftest import _home
-from tests.support import Project
+from tests.support import SERVERS, Project
 
 Look = Callable[[Project, str], AbstractContextManager[PgSession]]
 
@@ -95,7 +95,7 @@ def pagila() -> Path | None:
     return found if found.exists() else None
 
 
-@pytest.fixture(params=["postgres15", "postgres18"])
+@pytest.fixture(params=SERVERS)
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     """Return a place for production on each kind of server in turn."""
     with places(request.getfixturevalue(request.param)) as found:

@@ -15,7 +15,7 @@ import pytest
 from kitchen.errors import NotPermitted
 from tests.acceptance.external import RECIPE, examined, places, psql
 from tests.acceptance.team import Team, made_project
-from tests.support import Project
+from tests.support import SERVERS, Project
 
 NODE = (
     "DROP TABLE IF EXISTS {table};\nCREATE TABLE {table} AS SELECT {number} AS segment, count(*) AS paid FROM orders;\n"
@@ -23,7 +23,7 @@ NODE = (
 _numbers = count(1)
 
 
-@pytest.fixture(scope="module", params=["postgres15", "postgres18"])
+@pytest.fixture(scope="module", params=SERVERS)
 def team(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     """Return a team around a bare repository, with a runner and a developer; each test has kitchens of its own."""
     server = request.getfixturevalue(request.param)

@@ -24,7 +24,7 @@ from tests.acceptance.external import (
     psql,
     tables,
 )
-from tests.support import Project, Server
+from tests.support import FURTHER, Project, Server
 
 # by a kitchen of dev, on the roles and sessions of a production that is another database of the same server
 OF_PEOPLE = ("viewer", "developer", "releaser", "admin", "runner", "deputy", "registrar")
@@ -50,6 +50,9 @@ PAIRS = {
     "production 18, dev 15": ("postgres18", "postgres15"),
     "both on one 15": ("postgres15", "postgres15"),
     "both on one 18": ("postgres18", "postgres18"),
+    **{f"both on one {version}": (f"postgres{version}", f"postgres{version}") for version in FURTHER},
+    **{f"production 15, dev {version}": ("postgres15", f"postgres{version}") for version in FURTHER},
+    **{f"production {version}, dev 18": (f"postgres{version}", "postgres18") for version in FURTHER},
 }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.external import DEV, MASKING, SHOP, Place, declare, fill, install, places, psql
-from tests.support import Project, Server
+from tests.support import SERVERS, Project, Server
 
 KEPT = MASKING.replace(
     "email: {mask: email, subject: customer_id}", "email: {mask: keep, why: e-mail addresses of nobody}"
@@ -19,7 +19,7 @@ RULES = "kitchens: {{working: true, ttl: {ttl}, max: {most}, per_person: {most}}
 REAL = "SELECT count(*) FROM customer WHERE email LIKE '%@real.example'"
 
 
-@pytest.fixture(params=["postgres15", "postgres18"])
+@pytest.fixture(params=SERVERS)
 def shop(request: pytest.FixtureRequest, project: Project, tmp_path: Path) -> Iterator[tuple[Project, Place]]:
     """Return a project with production and dev on somebody else's server, and a pantry; and dev's place."""
     server: Server = request.getfixturevalue(request.param)

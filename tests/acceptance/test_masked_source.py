@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.external import MASKING, PRODUCTION, SHOP, Place, install, places, psql
-from tests.support import Project, Server
+from tests.support import SERVERS, Project, Server
 
 STAGE = "parent: production\nbranch: stage\nwarehouse: {warehouse}\nkitchens: {{working: false}}\n{data}"
 DEV = "parent: stage\nbranch: dev\nwarehouse: {warehouse}\ndata: {{from: {source}, masking: masking.yaml}}\n"
@@ -49,7 +49,7 @@ SELECT segment, min(email) AS first, sum(paid) AS paid FROM orders JOIN customer
 """
 
 
-@pytest.fixture(params=["postgres15", "postgres18"])
+@pytest.fixture(params=SERVERS)
 def chain(request: pytest.FixtureRequest, project: Project, tmp_path: Path) -> Iterator[tuple[Project, list[Place]]]:
     """Return a project with three environments on somebody else's server, and where they are."""
     server: Server = request.getfixturevalue(request.param)

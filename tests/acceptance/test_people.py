@@ -12,9 +12,10 @@ from kitchen.adapters.postgres.connection import connect
 from kitchen.errors import KitchenError, NotPermitted
 from tests.acceptance.external import develop, places, psql
 from tests.acceptance.team import Team, made_project
+from tests.support import SERVERS
 
 
-@pytest.fixture(scope="module", params=["postgres15", "postgres18"])
+@pytest.fixture(scope="module", params=SERVERS)
 def team(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     """Return one team for all tests; each has people and kitchens of its own."""
     server = request.getfixturevalue(request.param)

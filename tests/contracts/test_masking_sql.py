@@ -19,7 +19,7 @@ from kitchen.masking import ranges
 from kitchen.masking.keys import MaskingKey, digest_sql
 from kitchen.masking.select import masked_select
 from kitchen.masking.sql import literal
-from tests.support import Server
+from tests.support import SERVERS, Server
 
 ONE = MaskingKey(Secret("00112233445566778899aabbccddeeff" * 2))
 OTHER = MaskingKey(Secret("ffeeddccbbaa99887766554433221100" * 2))
@@ -50,7 +50,7 @@ class Bench:
             return [row[0] if row[0] is None else str(row[0]) for row in session.query(select.sql())]
 
 
-@pytest.fixture(scope="module", params=["postgres18", "postgres15"])
+@pytest.fixture(scope="module", params=SERVERS)
 def bench(request: pytest.FixtureRequest) -> Bench:
     """Return each kind of server in turn."""
     return Bench(request.getfixturevalue(request.param))

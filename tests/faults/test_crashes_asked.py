@@ -20,12 +20,12 @@ from tests.acceptance.team import Team, made_project
 from tests.acceptance.test_asking import asked, cook
 from tests.faults.test_crashes import WHOLE, _signal_at, _silent
 from tests.faults.test_crashes_deliver import MERGE_STEPS
-from tests.support import Project
+from tests.support import SERVERS, Project
 
 EDGES = range(4 * MERGE_STEPS) if WHOLE else (0, 2, 21, 47, 50, 53, 55, 58, 79, 87)
 
 
-@pytest.fixture(scope="module", params=["postgres15", "postgres18"])
+@pytest.fixture(scope="module", params=SERVERS)
 def team(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     server = request.getfixturevalue(request.param)
     folder = tmp_path_factory.mktemp("team")

@@ -17,13 +17,13 @@ from kitchen.operations.create_plan import Wish, plan_working
 from tests.acceptance.external import places
 from tests.acceptance.team import Team, made_project
 from tests.faults.test_crashes import CREATE_STEPS, DELETE_STEPS, WHOLE, _delete, _signal_at, _silent
-from tests.support import Project
+from tests.support import SERVERS, Project
 
 CREATE = range(4 * CREATE_STEPS) if WHOLE else (2, 9, 11, 14, 19)
 DELETE = range(4 * DELETE_STEPS) if WHOLE else (2, 6, 13)
 
 
-@pytest.fixture(scope="module", params=["postgres15", "postgres18"])
+@pytest.fixture(scope="module", params=SERVERS)
 def team(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     server = request.getfixturevalue(request.param)
     folder = tmp_path_factory.mktemp("team")
