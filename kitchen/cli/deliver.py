@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kitchen.cli import output
-from kitchen.cli.delivered import tell_delivered
+from kitchen.cli.delivered import tell_delivered, tell_undecided
 from kitchen.cli.options import (
     changing_options,
     current_app,
@@ -150,6 +150,7 @@ def promote_command(*, environment: str | None, source: str | None, dry_run: boo
     if as_json:
         output.emit_json({"environment": name, "release": described(release)})
         return
+    tell_undecided(app, services, release)
     output.say(f"next: kitchen release rollback {release.number} -e {name}, should it be wrong")
     if isinstance(released, Hotfix):
         output.say(f"  it comes down with kitchen update {released.environment}, then: kitchen delete {below}")

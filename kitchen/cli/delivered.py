@@ -1,13 +1,15 @@
-"""What is in already: which release brought it, and the rest of one that was interrupted."""
+"""What is in already: which release brought it, the rest of one that was interrupted, and what it leaves to decide."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kitchen.cli import output
 from kitchen.cli.recovery import end_operation
 from kitchen.domain.release import ReleaseKind, ReleaseState
 from kitchen.domain.words import counted
+from kitchen.errors import KitchenError
 
 if TYPE_CHECKING:
     from kitchen.app import App, Services
@@ -44,3 +46,24 @@ def _told(release: Release) -> str:
     tables = sorted(str(one.table.name) for one in release.swapped)
     listed = f" with {counted(len(tables), 'table')} ({', '.join(tables[:5])}{', …' if len(tables) > 5 else ''})"
     return f"{release.called}, by {release.by}, brought it{listed if tables else ''}"
+
+
+def tell_undecided(app: App, services: Services, release: Release) -> None:
+    """Say which of the released columns stop the next refresh of an environment that takes its data from this one."""
+    from kitchen.cli.pantry_policy import policy_of
+    from kitchen.operations.undecided import undecided_of
+
+    tables = [one.table for one in release.swapped]
+    if not tables:
+        return
+    for below in app.environments.environments.values():
+        if below.data is None or below.data.source != services.environment.name:
+            continue
+        with suppress(KitchenError):  # a release is done, whether or not this can be looked at from here
+            theirs = app.services(below.name)
+            path, policy = policy_of(app, theirs)
+            columns = undecided_of(theirs.source, policy, tables)
+            if columns:
+                listed = ", ".join(columns[:5]) + (", …" if len(columns) > 5 else "")
+                output.warn(f"{path.name} decides nothing about {listed}: the next pantry refresh of {below.name} stops")
+                output.say(f"next: kitchen pantry scan --write -e {below.name}, review, commit and merge it")

@@ -9,6 +9,7 @@ import click
 
 from kitchen.cli import output
 from kitchen.cli.deliver import promotion, tell_nothing_new
+from kitchen.cli.delivered import tell_undecided
 from kitchen.cli.options import (
     changing_options,
     current_app,
@@ -120,6 +121,7 @@ def apply(number: int, environment: str | None, dry_run: bool, yes: bool, as_jso
     if as_json:
         output.emit_json(described(done))
         return
+    tell_undecided(app, services, done)
     output.say(f"next: {next_command(done)}")
 
 
