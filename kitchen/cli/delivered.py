@@ -65,5 +65,5 @@ def tell_undecided(app: App, services: Services, release: Release) -> None:
             columns = undecided_of(theirs.source, policy, tables)
             if columns:
                 listed = ", ".join(columns[:5]) + (", …" if len(columns) > 5 else "")
-                output.warn(f"{path.name} decides nothing about {listed}: the next pantry refresh of {below.name} stops")
+                output.warn(f"{path.name} decides nothing about {listed}: a refresh of {below.name} stops there")
                 output.say(f"next: kitchen pantry scan --write -e {below.name}, review, commit and merge it")
