@@ -1,13 +1,14 @@
 """Which rows of a source make a consistent part of it: one rule for each table, and the keys that must hold.
 
 Down from where it begins, one table after another and never round a circle; then up to everything that is referred
-to. What a smaller share chooses, a larger one chooses too: every step only ever adds rows.
+to, with the links between whatever came, until nothing is missing. What a smaller share chooses, a larger one chooses
+too: every step only ever adds rows.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
@@ -20,6 +21,7 @@ from kitchen.errors import InvalidInput
 from kitchen.masking.circles import circles
 from kitchen.masking.domains import declared
 
+_LINKED = "links whose ends all come"
 _MEND = "mend data: {sample: …} below environments/; kitchen pantry check --list names the tables"
 
 
@@ -62,8 +64,14 @@ class Rule:
     how: How
     seed: Seed | None = None
     owners: tuple[Edge, ...] = ()  # the keys down which its rows come
+    links: tuple[Edge, ...] = ()  # of a table of links: rows come whose ends have all come, whenever that was
     orphans: float | None = None  # share of the rows that have no parent
     condition: str | None = None  # the policy's `where`: other rows never leave
+
+    @property
+    def partial(self) -> bool:
+        """Say whether its rows are chosen one by one."""
+        return self.how not in (How.WHOLE, How.NOTHING)
 
     @property
     def settled(self) -> tuple[Edge, ...]:
@@ -80,13 +88,14 @@ class Rule:
                 return f"where {self.seed.where}" if self.seed.where is not None else share
             case How.FOLLOWS:
                 rest = f"; {in_percent(self.orphans)} of those without one" if self.orphans is not None else ""
-                return f"rows of chosen {' or '.join(parents)}{caps[0] if caps else ''}{rest}"
+                linked = f"; {_LINKED}" if self.links else ""
+                return f"rows of chosen {' or '.join(parents)}{caps[0] if caps else ''}{rest}{linked}"
             case How.JUNCTION:
                 return f"rows of chosen {' and '.join(parents)}{caps[0] if caps else ''}"
             case How.WHOLE:
                 return "whole"
             case How.REFERRED:
-                return "only what others refer to"
+                return "only what others refer to" + (f", and {_LINKED}" if self.links else "")
         return "structure only"
 
 
@@ -160,21 +169,31 @@ class _Planner:
             rules = [self._rule(name) for name in left if self._owners(name)]
             left = [name for name in left if name not in {rule.table.name for rule in rules}]
         for name in left:
-            self._rules[name] = Rule(self._table(name), How.REFERRED, condition=self._policy.table(name).where)
+            table, condition = self._table(name), self._policy.table(name).where
+            self._rules[name] = Rule(table, How.REFERRED, links=self._links(table), condition=condition)
 
     def _rule(self, name: TableName) -> Rule:
         table, condition = self._table(name), self._policy.table(name).where
         if name in self._seeds:
             return Rule(table, How.SEED, self._seeds[name], condition=condition)
-        owners = self._owners(name)
-        if len(owners) > 1 and is_junction(table, [edge for edge in self._edges if edge.child is table]):
-            return Rule(table, How.JUNCTION, owners=tuple(owners), condition=condition)
+        owners, links = self._owners(name), self._links(table)
+        ends = tuple(edge for edge in owners if edge in links)
+        if len({edge.parent.name for edge in ends}) > 1:
+            return Rule(table, How.JUNCTION, owners=ends, links=links, condition=condition)
         if self._sample.share is None:
-            return Rule(table, How.FOLLOWS, owners=tuple(owners), condition=condition)
+            return Rule(table, How.FOLLOWS, owners=tuple(owners), links=links, condition=condition)
         # Children of every parent would add up to far more than the share: of one parent it is the share again.
         owner = min(owners, key=lambda edge: (edge.nullable, -edge.parent.rows, str(edge.parent.name), str(edge)))
         orphans = self._sample.share if owner.nullable else None
-        return Rule(table, How.FOLLOWS, owners=(owner,), orphans=orphans, condition=condition)
+        return Rule(table, How.FOLLOWS, owners=(owner,), links=links, orphans=orphans, condition=condition)
+
+    def _links(self, table: SourceTable) -> tuple[Edge, ...]:
+        """Return the keys of a table of links, some of whose ends come only in part; nothing where it is none."""
+        links = links_of(table, [edge for edge in self._edges if edge.child is table])
+        decided = [self._rules[edge.parent.name].how for edge in links if edge.parent.name in self._rules]
+        if How.NOTHING in decided or decided.count(How.WHOLE) == len(links):
+            return ()
+        return links
 
     def _owners(self, name: TableName) -> list[Edge]:
         return [edge for edge in self._down[name] if edge.parent.name in self._reached]
@@ -216,17 +235,14 @@ class _Planner:
         raise InvalidInput(f"sample: the source has no table {name!r}{_like(name, known)}", hint=_MEND)
 
 
-def is_junction(table: SourceTable, edges: Iterable[Edge]) -> bool:
-    """Say whether a row is nothing but a link: keys to two or more other tables make up a unique key of it."""
-    parts: Mapping[TableName, set[str]] = defaultdict(set)
-    for edge in edges:
-        if edge.parent is not table:
-            parts[edge.parent.name].update(edge.key.columns)
+def links_of(table: SourceTable, edges: Sequence[Edge]) -> tuple[Edge, ...]:
+    """Return the keys to two or more other tables that make up a unique key: a row is nothing but a link of these."""
     for unique in table.uniques:
-        linking = [columns & set(unique) for columns in parts.values() if columns & set(unique)]
-        if len(linking) > 1 and set(unique) <= set().union(*linking):
-            return True
-    return False
+        links = [edge for edge in edges if edge.parent is not table and set(edge.key.columns) & set(unique)]
+        columns = {name for edge in links for name in edge.key.columns}
+        if len({edge.parent.name for edge in links}) > 1 and set(unique) <= columns:
+            return tuple(links)
+    return ()
 
 
 def _listed(names: Iterable[TableName]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from kitchen.domain.catalogue import SourceTable
+from kitchen.domain.layout import TableName
 from kitchen.masking.sql import literal, qualified, quote
 from kitchen.masking.subset import Edge, How, Rule
 
@@ -96,13 +97,39 @@ def begin(kept: Kept, rule: Rule) -> Iterator[str]:
                 yield kept.insert(table, 0, _where(table, alone))
 
 
+def linking(kept: Kept, rule: Rule, ends: Mapping[TableName, Rule], number: int) -> Iterator[str]:
+    """Yield SQL that adds links of which one end came in a round and the others before or with it.
+
+    A key that is declared of an end that comes whole may lead nowhere; such a row links nothing.
+    """
+    table = rule.table
+    conditions = [f"({rule.condition})"] if rule.condition else []
+    for fresh in rule.links:
+        if not ends[fresh.parent.name].partial:
+            continue
+        met = [
+            _child_of(kept, edge, number if edge is fresh else None)
+            if ends[edge.parent.name].partial
+            else _child_of_whole(edge, ends[edge.parent.name].condition)
+            for edge in rule.links
+        ]
+        yield kept.insert(table, number + 1, _where(table, [*met, *conditions]))
+
+
+def _child_of_whole(edge: Edge, condition: str | None) -> str:
+    """Return a condition on ``t``: a child of a parent that comes whole, but for what the policy leaves out of it."""
+    parents = f"(SELECT t.* FROM {source(edge.parent)} t WHERE ({condition or 'true'})) p"
+    return f"EXISTS (SELECT FROM {parents} WHERE {_same(edge, child='t', parent='p')})"
+
+
 def _where(table: SourceTable, conditions: Sequence[str]) -> str:
     return f"FROM {source(table)} t WHERE {' AND '.join(conditions)}"
 
 
-def _child_of(kept: Kept, edge: Edge) -> str:
-    """Return a condition on ``t``: a child of a chosen parent, and not one too many."""
-    child = f"EXISTS (SELECT FROM {kept.chosen(edge.parent, 'p')} WHERE {_same(edge, child='t', parent='p')})"
+def _child_of(kept: Kept, edge: Edge, number: int | None = None) -> str:
+    """Return a condition on ``t``: a child of a chosen parent (of one round), and not one too many."""
+    fresh = "" if number is None else f" AND k.round = {number}"
+    child = f"EXISTS (SELECT FROM {kept.chosen(edge.parent, 'p')} WHERE {_same(edge, child='t', parent='p')}{fresh})"
     if edge.cap is None:
         return child
     # Numbered among all children of a parent, so that what else is asked of them does not let other ones in.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -74,7 +74,7 @@ def chosen(moment: Moment, catalogue: Catalogue, policy: Policy, sample: Sample)
     """
     started = time.monotonic()
     plan, counts = planned(moment, catalogue, policy, sample)
-    partial = [rule.table for rule in plan.rules if rule.how not in (How.WHOLE, How.NOTHING)]
+    partial = [rule.table for rule in plan.rules if rule.partial]
     kept = Kept(partial)
     with moment.scratch(tuple(kept.made())) as session:
         choice = _Choice(session, plan, kept)
@@ -171,19 +171,22 @@ class _Choice:
     def down(self) -> None:
         """Choose what the rules say, parents before children."""
         for rule in self._plan.rules:
-            if self._is_partial(rule):
+            if rule.partial:
                 for statement in subset_sql.begin(self._kept, rule):
                     self._add(rule.table, str(rule), statement)
 
     def up(self) -> None:
-        """Add what is referred to until nothing is missing: each round looks at the rows of the round before."""
+        """Add what is referred to, and the links between what came, until nothing is missing.
+
+        Each round looks at the rows of the round before.
+        """
         fresh = {rule.table.name for rule in self._plan.rules if rule.how is not How.NOTHING}
         for number in count():
             arrived: set[TableName] = set()
             for edge in self._plan.edges:
                 child, parent = self._rules[edge.child.name], self._rules[edge.parent.name]
                 settled = number == 0 and edge in child.settled
-                if edge.child.name not in fresh or settled or not self._is_partial(parent):
+                if edge.child.name not in fresh or settled or not parent.partial:
                     continue
                 statements: Iterable[str] = [subset_sql.up(self._kept, edge, number, whole=child.how is How.WHOLE)]
                 if number >= _CHAIN_FROM and edge.child.name == edge.parent.name and not edge.declared:
@@ -191,9 +194,20 @@ class _Choice:
                 why = f"{edge} refers to them"
                 if sum([self._add(edge.parent, why, statement) for statement in statements]):
                     arrived.add(edge.parent.name)
+            arrived |= self._linked(fresh, number)
             if not arrived:
                 return
             fresh = arrived
+
+    def _linked(self, fresh: Collection[TableName], number: int) -> set[TableName]:
+        """Add the links of which an end came in a round; return the tables that they are in."""
+        arrived: set[TableName] = set()
+        for rule in self._plan.rules:
+            if {edge.parent.name for edge in rule.links} & set(fresh):
+                statements = subset_sql.linking(self._kept, rule, self._rules, number)
+                if sum([self._add(rule.table, "all that they link came", statement) for statement in statements]):
+                    arrived.add(rule.table.name)
+        return arrived
 
     def refuse_forbidden(self) -> None:
         """Raise Refused where a chosen row refers to one that must not come along."""
@@ -220,7 +234,7 @@ class _Choice:
             rule = self._rules[edge.child.name]
             if edge.declared and rule.how is not How.NOTHING:
                 source = subset_sql.source(edge.child)
-                children = self._kept.chosen(edge.child, "c") if self._is_partial(rule) else f"{source} c"
+                children = self._kept.chosen(edge.child, "c") if rule.partial else f"{source} c"
                 query = subset_sql.leading_nowhere(edge, children, subset_sql.source(edge.parent))
                 found.append((edge, int(self._ask(edge.child, query)[0][0])))
         return tuple(found)
@@ -228,9 +242,6 @@ class _Choice:
     def count(self, table: SourceTable) -> int:
         """Return how many rows of a table are chosen."""
         return self._rows[table.name]
-
-    def _is_partial(self, rule: Rule) -> bool:
-        return rule.how not in (How.WHOLE, How.NOTHING)
 
     def _add(self, table: SourceTable, why: str, statement: str) -> int:
         with _unquoted(table):
