@@ -323,7 +323,10 @@ class App:
         """Return the git project around the folder; raises NotFound."""
         from kitchen.adapters.git import open_repository
 
-        return open_repository(self.start)
+        found = open_repository(self.start)
+        for worktree in found.bring_along(_worktrees_of(found)):
+            self.tell(f"the project has moved: its worktree {worktree.name} is known to git again")
+        return found
 
     @property
     def root(self) -> Path:
@@ -358,8 +361,7 @@ class App:
     @property
     def worktrees(self) -> Path:
         """Return the folder of the kitchens' worktrees."""
-        told = os.environ.get("KITCHEN_WORKTREES")
-        return Path(told) if told else self.root / ".kitchen" / "worktrees"
+        return _worktrees_of(self.repository)
 
     def inferred_kitchen(self) -> str | None:
         """Return the kitchen whose worktree we are in, else the one that ``kitchen enter`` named, else None."""
@@ -391,3 +393,8 @@ class App:
         first = self.workbench()
         others = [e.name for e in self.environments.environments.values() if e.kitchens.working]
         return [first, *(self.services(name) for name in others if name != first.environment.name)]
+
+
+def _worktrees_of(repository: Repository) -> Path:
+    told = os.environ.get("KITCHEN_WORKTREES")
+    return Path(told) if told else repository.root / ".kitchen" / "worktrees"

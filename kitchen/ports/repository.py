@@ -185,6 +185,10 @@ class Repository(Protocol):
         """Remove a worktree and what git knows of it, whatever is in it; absent is success."""
         ...
 
+    def bring_along(self, folder: Path) -> tuple[Path, ...]:
+        """Make worktrees in a folder known to git again, whose project was moved or copied, and return them."""
+        ...
+
     def detached(self, worktree: Path) -> str | None:
         """Return the commit that a worktree is on where it is on no branch, else None."""
         ...

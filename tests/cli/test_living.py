@@ -177,3 +177,23 @@ def test_the_runs_of_an_earlier_kitchen_of_that_name_are_not_its_own(bench: Benc
     overview = _status(project)["overview"]
     assert isinstance(overview, dict)
     assert overview["last_run"] is None
+
+
+def test_a_project_that_was_moved_goes_on(project: Project) -> None:
+    project.kitchen("create", "below")
+    old = project.root
+    project.root = old.rename(old.with_name("moved it's"))
+    try:
+        tree = project.root / ".kitchen" / "worktrees" / "below"
+        (tree / _FILE).write_text("not committed\n")
+        inside = project.kitchen("status", cwd=tree)
+        assert "worktree below is known to git again" in inside.stderr
+        assert f"worktree     {tree}" in inside.stdout
+        assert _status(project)["changes"] == [_FILE]
+        assert project.kitchen("enter", "below", "--", "git", "status", "--short").stdout == f"?? {_FILE}\n"
+        project.kitchen("delete", "below", "--yes", expect=5)
+        assert (tree / _FILE).exists()
+    finally:
+        project.root = project.root.rename(old)
+    assert "known to git again" in project.kitchen("list").stderr
+    assert "known to git again" not in project.kitchen("list").stderr

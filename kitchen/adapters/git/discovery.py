@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kitchen.adapters.git.moved import leads_to, project_above
 from kitchen.adapters.git.repository import GitRepository
 from kitchen.errors import NotFound
 
@@ -22,12 +23,17 @@ def open_repository(start: Path) -> GitRepository:
 
 def _through(marker: Path, folder: Path) -> GitRepository | None:
     """Return the project of a folder whose .git is a file: a linked worktree, or a repository kept elsewhere."""
-    text = marker.read_text(errors="replace").strip()
-    if not text.startswith("gitdir: "):
+    led = leads_to(marker)
+    if led is None:
         return None
-    own = (folder / text.removeprefix("gitdir: ")).resolve()
+    if (moved := project_above(marker)) is not None:
+        return GitRepository(moved, moved / ".git")
+    own = led.resolve()
     if not own.is_dir():
-        raise NotFound(f"{marker} points to {own}, which is gone", hint="git worktree repair, in the main folder")
+        raise NotFound(
+            f"{marker} points to {own}, which is gone; was the project moved?",
+            hint="kitchen list, in the project's main folder: it makes its worktrees known to git again",
+        )
     shared = own / "commondir"
     if not shared.is_file():
         return GitRepository(folder, own)

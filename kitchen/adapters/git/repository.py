@@ -9,6 +9,7 @@ from pathlib import Path
 from kitchen.adapters.git import worktrees
 from kitchen.adapters.git.command import SLOW, Answer, GitCommand, Locked, login_name
 from kitchen.adapters.git.locks import one_at_a_time, remove_stale
+from kitchen.adapters.git.moved import brought_along, make_known
 from kitchen.adapters.git.names import (
     REF_FORMAT,
     branch_name,
@@ -284,6 +285,16 @@ class GitRepository:
         """Remove a worktree and what git knows of it, whatever is in it; absent is success."""
         with one_at_a_time(self._common_dir, "worktrees"):
             worktrees.remove(self.git, self._common_dir, path)
+
+    def bring_along(self, folder: Path) -> tuple[Path, ...]:
+        """Make worktrees in a folder known to git again, whose project was moved or copied, and return them."""
+        if not brought_along(self._common_dir, folder):
+            return ()
+        with one_at_a_time(self._common_dir, "worktrees"):
+            found = brought_along(self._common_dir, folder)
+            for worktree in found:
+                make_known(self._common_dir, worktree)
+        return found
 
     def detached(self, worktree: Path) -> str | None:
         """Return the commit that a worktree is on where it is on no branch, else None."""
