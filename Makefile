@@ -20,7 +20,7 @@ setup: $(READY) ## a virtual environment with everything, from the lock
 demo: $(READY) ## set up and run the tour in DIR (demo, unless told)
 	$(BIN)/kitchen demo $(DIR)
 
-test: $(READY) ## set up and pass the tests (KITCHEN_REQUIRE=postgres15: fail where it would skip)
+test: $(READY) ## set up and pass the tests (KITCHEN_REQUIRE=postgres15,sshd: fail where it would skip)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --ignore tests/benchmarks tests
 
 faults: $(READY) ## every crash, race and outage instead of a part of them (many minutes)

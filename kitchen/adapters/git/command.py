@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import pwd
 import re
-import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryFile
 
+from kitchen.adapters.git import process
+from kitchen.adapters.git.process import Answer
 from kitchen.errors import Conflict, KitchenError, NotFound, NotPermitted, Unavailable
 
 QUICK = 60.0  # seconds; reading and moving refs
@@ -51,7 +50,6 @@ _READING = frozenset({
     "cat-file", "config", "diff-tree", "for-each-ref", "log", "ls-tree", "merge-base", "rev-list", "rev-parse",
     "status", "worktree list",
 })  # fmt: skip
-_PLAIN: Mapping[str, str] = {"LANGUAGE": "C", "LC_ALL": "C"}  # what git says is read, so it is to be English
 # What may talk to other machines: see network.py, which alone gives these commands.
 NETWORK: Mapping[str, frozenset[str]] = {
     "fetch": frozenset({"--quiet", "--no-tags", "--no-prune", "--no-recurse-submodules", "--no-auto-maintenance",
@@ -62,35 +60,27 @@ NETWORK: Mapping[str, frozenset[str]] = {
 }  # fmt: skip
 _NO_END_OF_OPTIONS = frozenset({"ls-tree", "commit-tree", "cat-file", "rev-list", "merge-base", "diff-tree", "log"})
 
-# What of the caller's environment git may see. GIT_DIR, GIT_INDEX_FILE and the like (set inside hooks) would turn us
-# to another repository; GIT_CONFIG_COUNT and GIT_SSH_COMMAND bring in programs.
-_KEPT = frozenset({
-    "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL",
-    "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM",
-})  # fmt: skip
 _ALWAYS = (
     "--no-pager", "--no-replace-objects", "--literal-pathspecs", "--no-optional-locks",
     "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false",
     "-c", "protocol.allow=never", "-c", "protocol.ext.allow=never", "-c", "submodule.recurse=false",
-    "-c", "fetch.recurseSubmodules=false", "-c", "core.editor=false", "-c", "core.askPass=",
+    "-c", "fetch.recurseSubmodules=false", "-c", "core.editor=false",
     "-c", "advice.detachedHead=false", "-c", "gc.auto=0",
     "-c", "maintenance.auto=false", "-c", "log.showSignature=false", "-c", "core.quotePath=false",
 )  # fmt: skip
-_ALONE = ("-c", "credential.helper=", "-c", "core.sshCommand=false")  # of commands that need nobody else
-USERS = frozenset({"system", "global", "command"})  # whose settings a person of this machine chose
+_ALONE = (
+    "-c",
+    "credential.helper=",
+    "-c",
+    "core.sshCommand=false",
+    "-c",
+    "core.askPass=",
+)  # of commands that need nobody else
+USERS = frozenset({"system", "global"})  # whose settings a person of this machine chose
 # settings of a repository (not of its user) that name a program for git to start on files of a branch
 _PROGRAMS = re.compile(r"(?:filter\.(.+)\.(?:clean|smudge|process)|merge\..+\.driver)", re.DOTALL)
 _LOCKED = re.compile(r"Unable to create '(.+\.lock)': File exists")
 _MOVED = re.compile(r"cannot lock ref|reference already exists|is at [0-9a-f]+ but expected")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a git process gave."""
-
-    status: int
-    out: str
-    err: str
 
 
 class GitCommand:
@@ -121,27 +111,30 @@ class GitCommand:
             known |= said_to_git(self._disarmed)
         words = ["git", *_ALWAYS, *_ALONE, "-C", str(folder or self.folder), *arguments]
         if typed is None and (command in _READING or f"{command} {' '.join(options[:1])}" in _READING):
-            answer = _read(command, words, known, timeout)
+            answer = process.read(command, words, known, timeout)
         else:
-            answer = _started(words, typed, known, timeout)
+            answer = process.start(words, typed, known, timeout)
         if answer.status not in expect:
             raise _error(command, answer)
         return answer
 
     def reach(
         self, command: str, *options: str, values: Sequence[str], settings: Sequence[tuple[str, str]],
-        leases: Mapping[str, str], protocols: str, timeout: float,
+        leases: Mapping[str, str], protocols: str, timeout: float, asks: bool = False,
     ) -> Answer:  # fmt: skip
         """Run one allowed command that talks to another machine; the caller reads its status.
 
-        ``settings`` hold in this call only and stand in no argument, because they may hold what opens a door.
+        ``settings`` hold in this call only and stand in no argument, because they may hold what opens a door. Where it
+        ``asks``, git and ssh may ask whoever sits at this terminal.
         """
         arguments = [command, *_permitted(command, options, NETWORK)]
         arguments += [f"--force-with-lease={ref}:{old}" for ref, old in leases.items()]
         arguments += ["--end-of-options", *_no_options(command, values)]
-        known = {"GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": protocols, "SSH_ASKPASS_REQUIRE": "never"}
+        known = {"GIT_TERMINAL_PROMPT": "1" if asks else "0", "GIT_ALLOW_PROTOCOL": protocols}
+        known |= {} if asks else {"SSH_ASKPASS_REQUIRE": "never"}
         known |= said_to_git([*self._disarmed, *settings])
-        return _started(["git", *_ALWAYS, "-C", str(self.folder), *arguments], None, known, timeout)
+        words = ["git", *_ALWAYS, "-C", str(self.folder), *arguments]
+        return process.talk(command, words, known, timeout, asks=asks)
 
     @cached_property
     def settings(self) -> Mapping[str, str]:
@@ -160,10 +153,13 @@ class GitCommand:
 
     @cached_property
     def scoped(self) -> tuple[tuple[str, str, str], ...]:
-        """Return scope, key and value of everything that git is configured with, weakest first."""
+        """Return scope, key and value of everything that git is configured with, weakest first.
+
+        What stands on the command line is left out: it is what kitchen itself says in every call.
+        """
         fields = self.run("config", "--list", "--show-scope", "-z").out.split("\0")
         pairs = zip(fields[0::2], fields[1::2], strict=False)
-        return tuple((scope, *_split(entry)) for scope, entry in pairs)
+        return tuple((scope, *_split(entry)) for scope, entry in pairs if scope != "command")
 
     @cached_property
     def _disarmed(self) -> tuple[tuple[str, str], ...]:
@@ -187,59 +183,6 @@ class GitCommand:
         kept = _permitted(command, options, ALLOWED)
         end = ["--end-of-options"] if values and command not in _NO_END_OF_OPTIONS else []
         return [command, *kept, *end, *_no_options(command, values), *(["--", *paths] if paths is not None else [])]
-
-
-def _foreign(environment: Mapping[str, str]) -> list[str]:
-    """Return the variables by which our own caller's git would turn ours elsewhere."""
-    ours = (*environment, *_KEPT)
-    return [name for name in os.environ if name.startswith("GIT_") and name not in ours]
-
-
-def _read(name: str, command: list[str], environment: Mapping[str, str], timeout: float) -> Answer:
-    """Ask git something, without GitPython: loading that costs a fifth of what `kitchen list` may take."""
-    known = {**os.environ, **environment, **_PLAIN}
-    for foreign in _foreign(environment):
-        del known[foreign]
-    try:
-        ended = subprocess.run(
-            command, env=known, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False
-        )
-    except FileNotFoundError:
-        raise _missing() from None
-    except subprocess.TimeoutExpired:
-        raise Unavailable(f"git {name} did not end in time") from None
-    out, err = (text.decode(errors="surrogateescape") for text in (ended.stdout, ended.stderr))
-    return Answer(ended.returncode, out, err)
-
-
-def _started(command: list[str], typed: str | None, environment: Mapping[str, str], timeout: float) -> Answer:
-    """Have GitPython run what changes something, or is told on its standard input what to do."""
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # a missing git is told below, as an error of ours
-    from git.cmd import Git  # noqa: PLC0415 - 60 ms that reading does not need
-    from git.exc import GitCommandNotFound  # noqa: PLC0415
-
-    foreign = [name for name in _foreign(environment) if name != "GIT_PYTHON_REFRESH"]
-    hidden = ["env", *(part for name in foreign for part in ("-u", name))] if foreign else []
-    try:
-        with TemporaryFile() as stdin:
-            stdin.write((typed or "").encode(errors="surrogateescape"))
-            stdin.seek(0)
-            status, out, err = Git().execute(
-                [*hidden, *command],
-                istream=stdin,
-                with_extended_output=True,
-                with_exceptions=False,
-                kill_after_timeout=timeout,
-                strip_newline_in_stdout=False,
-                env=environment,
-            )
-    except GitCommandNotFound:
-        raise _missing() from None
-    return Answer(status, out if isinstance(out, str) else "", err)
-
-
-def _missing() -> Unavailable:
-    return Unavailable("git is not installed", hint="apt install git")
 
 
 def _permitted(command: str, options: Sequence[str], allowed: Mapping[str, frozenset[str]]) -> list[str]:

@@ -9,29 +9,34 @@ from __future__ import annotations
 import os
 import random
 import re
+import sys
 import time
 from collections.abc import Mapping, Sequence
 
-from kitchen.adapters.git.command import USERS, Answer, GitCommand
+from kitchen.adapters.git.command import USERS, GitCommand
 from kitchen.adapters.git.names import REF_FORMAT, branch_name, commit_id, ref_name, tag_name
+from kitchen.adapters.git.process import Answer, Late
 from kitchen.errors import Conflict, InvalidInput, KitchenError, NotFound, NotPermitted, Refused, Unavailable
 from kitchen.ports import RefUpdate
 
 PROTOCOLS = "file:https:ssh"
 _ASK, _CARRY = 30.0, 600.0  # seconds: for a list of branches, for commits
+_TYPING = 120.0  # seconds more for somebody who types a passphrase
 _FETCH = ("--quiet", "--no-tags", "--no-prune", "--no-recurse-submodules", "--no-auto-maintenance",
           "--no-write-fetch-head", "--refmap=", "--upload-pack=git-upload-pack")  # fmt: skip
 _PUSH = ("--porcelain", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no",
          "--receive-pack=git-receive-pack")  # fmt: skip
 _LOCKED_CONFIG = 255  # git's status where another process writes its settings
-_SSH = "ssh -oBatchMode=yes -oConnectTimeout=10"  # asks nothing
+_SSH = "ssh -oConnectTimeout=10 -oServerAliveInterval=15 -oServerAliveCountMax=3"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
 _HELPER = re.compile(r"credential\.(?:.+\.)?helper", re.DOTALL)
-_PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
+_PASSWORD = re.compile(r"(?<=://)\S*@")
 _NOT_LET_IN = re.compile(
     r"Permission denied|Authentication failed|terminal prompts disabled|could not read (?:Username|Password)"
-    r"|The requested URL returned error: 40[13]|Host key verification failed|dubious ownership", re.IGNORECASE,
+    r"|The requested URL returned error: 40[13]|dubious ownership", re.IGNORECASE,
 )  # fmt: skip
+_NO_STRANGER = re.compile(r"Host key verification failed")
+_NOT_TRUSTED = re.compile(r"certificate|SSL|TLS", re.IGNORECASE)
 _NO_PROTOCOL = re.compile(r"transport '[^']*' not allowed|protocol '[^']*' (?:is )?not (?:allowed|supported)")
 _STALE = re.compile(r"stale info|fetch first|non-fast-forward|cannot lock ref|failed to update ref|already exists")
 
@@ -154,22 +159,38 @@ class GitRemote:
         timeout: float,
         leases: Mapping[str, str] | None = None,
     ) -> Answer:
-        return self._git.reach(
-            command, *options, values=values, settings=self._settings(), leases=leases or {}, protocols=PROTOCOLS,
-            timeout=timeout,
-        )  # fmt: skip
+        """Ask without asking anybody; where that is not let in and somebody sits there, let git and ssh ask them."""
 
-    def _settings(self) -> list[tuple[str, str]]:
+        def attempt(*, asks: bool) -> Answer:
+            within = timeout + (_TYPING if asks else 0)
+            try:
+                return self._git.reach(
+                    command, *options, values=values, settings=self._settings(asks=asks), leases=leases or {},
+                    protocols=PROTOCOLS, timeout=within, asks=asks,
+                )  # fmt: skip
+            except Late:
+                raise Unavailable(
+                    f"the git remote {self.name!r} does not answer ({command}: not within {within:.0f} seconds)",
+                    hint=f"git ls-remote {self.name}",
+                ) from None
+
+        answer = attempt(asks=False)
+        asking = _NOT_LET_IN.search(answer.err) or _NO_STRANGER.search(answer.err)
+        return attempt(asks=True) if answer.status != 0 and asking and _somebody_is_there() else answer
+
+    def _settings(self, *, asks: bool) -> list[tuple[str, str]]:
         """Return what holds on the way: the person's own helpers and ssh, nothing that came with the repository."""
         scoped = self._git.scoped
         theirs = [(key, value) for scope, key, value in scoped if scope in USERS]
         others = [key for scope, key, _ in scoped if scope not in USERS and _HELPER.fullmatch(key)]
         ssh = [value for key, value in theirs if key == "core.sshcommand"]
+        ask = [value for key, value in theirs if key == "core.askpass"]
         return [
             *((key, "") for key in others),
             ("credential.helper", ""),  # an empty one empties the list
             *((key, value) for key, value in theirs if _HELPER.fullmatch(key)),
-            ("core.sshCommand", ssh[-1] if ssh else _SSH),
+            ("core.sshCommand", ssh[-1] if ssh else _SSH if asks else f"{_SSH} -oBatchMode=yes"),
+            ("core.askPass", ask[-1] if ask else ""),
             ("core.alternateRefsCommand", "true"),
             ("http.lowSpeedLimit", "100"),
             ("http.lowSpeedTime", "30"),
@@ -182,13 +203,20 @@ class GitRemote:
                 f"the address of the git remote {self.name!r} is none that kitchen goes to: {words}",
                 hint=f"git remote set-url {self.name} with ssh, https or a path",
             )
-        if _NOT_LET_IN.search(answer.err):
-            return NotPermitted(
-                f"the git remote {self.name!r} does not let you in: {words}", hint=f"git ls-remote {self.name}"
+        there, look = f"the git remote {self.name!r}", f"git ls-remote {self.name}"
+        if _NO_STRANGER.search(answer.err):
+            return Unavailable(
+                f"{there} is a host that ssh does not know, or that has another key now: {words}",
+                hint=f"{look}, which shows the key and asks",
             )
-        return Unavailable(
-            f"the git remote {self.name!r} does not answer ({command}: {words})", hint=f"git ls-remote {self.name}"
-        )
+        if _NOT_LET_IN.search(answer.err):
+            return NotPermitted(f"{there} does not let you in: {words}", hint=look)
+        if _NOT_TRUSTED.search(answer.err):
+            return Unavailable(
+                f"{there} does not prove who it is: {words}",
+                hint="git config --global http.sslCAInfo FILE, with the authority that signed its certificate",
+            )
+        return Unavailable(f"{there} does not answer ({command}: {words})", hint=look)
 
     def _push_error(self, answer: Answer) -> KitchenError:
         refused = [line.split("\t") for line in answer.out.splitlines() if line.startswith("!")]
@@ -222,6 +250,11 @@ def remote_of(git: GitCommand) -> GitRemote | None:
     if told is not None:
         raise NotFound(f"there is no git remote {name!r} here", hint=f"git remote add {name} URL")
     return None
+
+
+def _somebody_is_there() -> bool:
+    """Say whether a person may be asked for a passphrase, or whether a host is the right one."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _words(text: str) -> str:

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from kitchen.adapters.git import worktrees
-from kitchen.adapters.git.command import SLOW, Answer, GitCommand, Locked, login_name
+from kitchen.adapters.git.command import SLOW, GitCommand, Locked, login_name
 from kitchen.adapters.git.locks import one_at_a_time, remove_stale
 from kitchen.adapters.git.moved import brought_along, make_known
 from kitchen.adapters.git.names import (
@@ -21,6 +21,7 @@ from kitchen.adapters.git.names import (
     tag_name,
 )
 from kitchen.adapters.git.network import GitRemote, remote_of
+from kitchen.adapters.git.process import Answer
 from kitchen.errors import Conflict, InvalidInput, KitchenError, NotFound
 from kitchen.ports import Changes, MergePreview, RefUpdate
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from kitchen.adapters.git.command import SLOW, Answer, GitCommand
+from kitchen.adapters.git.command import SLOW, GitCommand
+from kitchen.adapters.git.process import Answer
 from kitchen.errors import Conflict, InvalidInput, KitchenError, NotFound
 
 IGNORED = "/.kitchen/"
