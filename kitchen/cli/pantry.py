@@ -24,6 +24,8 @@ from kitchen.cli.pantry_progress import Progress
 from kitchen.errors import InvalidInput, NotFound, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kitchen.domain.masking import Decision, Policy
     from kitchen.operations.subset import Subset
     from kitchen.ports import PantryVersion
@@ -159,8 +161,7 @@ def refresh_command(environment: str | None, dry_run: bool, yes: bool, as_json: 
     manifest = next(found.manifest for found in services.control.pantries.all() if found.version == version)
     if as_json:
         output.emit_json({"version": version, **manifest})
-    for left in _listed(manifest, "left_out"):
-        output.warn(f"left out: {left}")
+    _tell_rest(manifest)
     output.done(f"pantry v{version} of {services.environment.name} is published ({_in_words(manifest)})")
     proposed = sum(decision.proposed for table in policy.tables.values() for decision in table.columns.values())
     if proposed:
@@ -312,8 +313,15 @@ def show_command(version: int | None, report: Path | None, environment: str | No
             ["check", "result", "measured"],
             [(c["name"], c.get("result") or ("passed" if c["passed"] else "FAILED"), c["measured"]) for c in checks],
         )
+    _tell_rest(manifest)
+
+
+def _tell_rest(manifest: Mapping[str, object]) -> None:
+    """Say what a version has not, and what is otherwise in it than in production."""
     for left in _listed(manifest, "left_out"):
         output.warn(f"left out: {left}")
+    for note in _listed(manifest, "notes"):
+        output.say(f"  note: {note}")
 
 
 # --- what the commands share ------------------------------------------------------------------------------------------

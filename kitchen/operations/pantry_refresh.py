@@ -244,7 +244,7 @@ def _built(services: Services, wish: Refresh, version: int, say: Say) -> Mapping
         copied = time.monotonic() - copying
         say(f"copied {sum(rows.values()):,} rows in {copied:.1f} s; building keys and indexes")
         finishing = time.monotonic()
-        left_out += services.pantry_store.finish(version, structure)
+        notes = services.pantry_store.finish(version, structure)
         finished = time.monotonic() - finishing
         say("checking for leaks")
         subject = Subject(services.pantry_store, version, wish.policy, examined.catalogue, snapshot, rows, suspects)
@@ -255,8 +255,9 @@ def _built(services: Services, wish: Refresh, version: int, say: Say) -> Mapping
         snapshot.refuse_changes()
         seconds = {"copy": round(copied, 3), "finish": round(finished, 3), "all": round(time.monotonic() - started, 3)}
         return _manifest(
-            wish, snapshot, examined, subset, key=key, rows=rows, left_out=left_out, checked=checked, seconds=seconds
-        )
+            wish, snapshot, examined, subset, key=key, rows=rows, left_out=left_out, notes=notes, checked=checked,
+            seconds=seconds,
+        )  # fmt: skip
 
 
 def copy_jobs(
@@ -340,7 +341,7 @@ def _ranges(part: TableName | None, pages: int) -> list[_Piece]:
 
 def _manifest(
     wish: Refresh, snapshot: Snapshot, examined: Examined, subset: Subset | None, *, key: MaskingKey,
-    rows: Mapping[TableName, int], left_out: tuple[str, ...], checked: tuple[Checked, ...],
+    rows: Mapping[TableName, int], left_out: tuple[str, ...], notes: tuple[str, ...], checked: tuple[Checked, ...],
     seconds: Mapping[str, float],
 ) -> dict[str, object]:  # fmt: skip
     """Return what a version says of itself: no value of any row, and of the key only its id."""
@@ -373,6 +374,7 @@ def _manifest(
             [each.table, list(each.columns), each.to_table, list(each.to_columns)] for each in wish.policy.references
         ],
         "left_out": [*examined.catalogue.left_out, *left_out],
+        "notes": list(notes),
         "checks": [check.document() for check in checked],
         "seconds": dict(seconds),
         "words": "masked and pseudonymised with a key; whoever holds the key and the source can link it back",

@@ -49,10 +49,17 @@ def document(
         "rows": dict(rows) if isinstance(rows, Mapping) else {},
         "masks": dict(masks) if isinstance(masks := manifest.get("masks"), Mapping) else {},
         "left_out": list(left) if isinstance(left := manifest.get("left_out"), list) else [],
+        "notes": list(notes) if isinstance(notes := manifest.get("notes"), list) else [],
         "checks": found,
         "guaranteed": list(GUARANTEES),
         "not_guaranteed": list(LIMITS),
     }
+
+
+_LISTS = (
+    ("Guaranteed", "guaranteed"), ("Not guaranteed", "not_guaranteed"), ("Left out", "left_out"),
+    ("Not as in production, though nothing is missing", "notes"),
+)  # fmt: skip
 
 
 def as_text(report: Mapping[str, object]) -> str:
@@ -65,7 +72,7 @@ def as_text(report: Mapping[str, object]) -> str:
         lines.append(f"    measured: {check.get('measured')} ({check.get('seconds')} s)")
         lines += [f"    FAULT: {fault}" for fault in _texts(check, "faults")]
         lines += [f"    note: {note}" for note in _texts(check, "notes")]
-    for heading, name in (("Guaranteed", "guaranteed"), ("Not guaranteed", "not_guaranteed"), ("Left out", "left_out")):
+    for heading, name in _LISTS:
         if listed := _texts(report, name):
             lines += ["", heading, *(f"  - {text}" for text in listed)]
     lines += ["", "What every column got"]
@@ -82,13 +89,7 @@ def as_html(report: Mapping[str, object]) -> str:
         f"{_items(check, 'notes')}</td><td>{_e(check.get('measured'))}</td><td>{_e(check.get('seconds'))} s</td></tr>"
         for check in _checks(report)
     )
-    lists = "".join(
-        f"<h2>{heading}</h2>{_items(report, name)}"
-        for heading, name in (
-            ("Guaranteed", "guaranteed"), ("Not guaranteed", "not_guaranteed"), ("Left out", "left_out"),
-        )
-        if _texts(report, name)
-    )  # fmt: skip
+    lists = "".join(f"<h2>{heading}</h2>{_items(report, name)}" for heading, name in _LISTS if _texts(report, name))
     masks = "".join(f"<tr><td>{_e(c)}</td><td>{_e(m)}</td></tr>" for c, m in sorted(_pairs(report, "masks")))
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'

@@ -84,6 +84,11 @@ _QUERIES = {
                 a.aggminitval, a.aggfinalmodify)::text FROM pg_aggregate a WHERE a.aggfnoid = p.oid),
             obj_description(p.oid, 'pg_proc')
         FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = ANY(%s)""",
+    "collation": """
+        SELECT n.nspname, c.collname, c.collprovider, c.collisdeterministic, c.collcollate, c.collctype,
+            coalesce(to_jsonb(c) ->> 'colllocale', to_jsonb(c) ->> 'colliculocale'), to_jsonb(c) ->> 'collicurules',
+            obj_description(c.oid, 'pg_collation')
+        FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace WHERE n.nspname = ANY(%s)""",
     "type": """
         SELECT n.nspname, t.typname, t.typtype, format_type(t.typbasetype, t.typtypmod), t.typnotnull, t.typdefault,
             t.typcollation::regcollation::text,

@@ -179,7 +179,6 @@ def test_what_cannot_be_carried_is_said(session: PgSession) -> None:
     structure = read_structure(session, ["odd"])
     assert sorted(structure.left_out) == [
         "cast integer to odd.colour",
-        "collation odd.plain",
         "foreign key over_the_edge of odd.near leaves the copy: FOREIGN KEY (id) REFERENCES beyond.far(id)",
         "function odd.in_c: language internal needs a superuser",
         "odd.remote: a foreign table",

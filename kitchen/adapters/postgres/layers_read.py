@@ -159,11 +159,11 @@ class _Seen:
             self._gone |= more
 
     def _refuse_types(self) -> None:
-        seen: dict[TableName, TableName] = {}
+        seen: dict[tuple[TableName, bool], TableName] = {}
         for kind in self._found.types:
             if kind.oid in self._gone:
                 continue
-            other = seen.setdefault(self._layers.named(kind.name), kind.name)
+            other = seen.setdefault((self._layers.named(kind.name), kind.kind == "l"), kind.name)
             if other != kind.name:
                 raise Refused(
                     f"the source has two types of one name, {other} and {kind.name}: columns of both cannot come along",

@@ -31,6 +31,7 @@ from kitchen.ports import CopyJob, Row, Sessions
 
 _DROP_BATCH = 200  # tables: each takes a lock, and locks are few
 _BATCH = 200  # statements, likewise
+_NO_ICU = "the embedded server has no ICU: give the environment one that has it (warehouse: {kind: postgres, …})"
 
 _OUTSIDE = """
 SELECT DISTINCT n.nspname || '.' || v.relname FROM pg_depend d
@@ -96,9 +97,10 @@ class PgPantryStore:
             session.execute("SET maintenance_work_mem = '256MB'")
             _run(session, finish_statements(structure, self._tables(version), self._types(), security_invoker=True))
             said = tuple(advance_sequences(session, structure, lambda name: self.place(version, name)))
-            for table in structure.tables:
-                if table.bound is None:  # with a partitioned table its partitions are looked at as well
-                    session.execute(f"ANALYZE {qualified(self.place(version, table.name))}")
+            counted = [table.name for table in structure.tables if table.bound is None]  # partitions come with theirs
+            counted += [view.name for view in structure.views if view.materialized and view.populated]
+            for name in counted:
+                session.execute(f"ANALYZE {qualified(self.place(version, name))}")
             with session.transaction():
                 self._grant(session, version)
         return said
@@ -222,7 +224,8 @@ def _run(session: PgSession, statements: Sequence[Statement]) -> None:
                 try:
                     session.execute(statement.sql)
                 except KitchenError as error:
-                    raise type(error)(f"{statement.what}: {error.message}", hint=error.hint) from error
+                    hint = _NO_ICU if "ICU is not supported" in error.message else error.hint
+                    raise type(error)(f"{statement.what}: {error.message}", hint=hint) from error
 
 
 def _under(catalogue: Catalogue, logical: Mapping[str, str]) -> Catalogue:

@@ -12,6 +12,7 @@ from kitchen.domain.layout import TableName
 
 _NUMBERS = ("smallint", "integer", "bigint", "numeric")
 _ROOM = 1_000_000  # numbers that a sequence should still have before it
+_FEW = 100  # of a hundred numbers of a sequence, one: fewer are said
 
 # The widest stretch without a number, and the last number before it; what a sequence cannot give does not count.
 _GAP = """
@@ -30,6 +31,9 @@ class _Numbered:
     table: Table
     column: str
     is_number: bool
+
+    def __str__(self) -> str:
+        return f"{self.table.name}.{self.column}"
 
 
 def advance_sequences(
@@ -82,11 +86,12 @@ def _past(
     before, free = session.query(_GAP.format(values=values, minimum=sequence.minimum, maximum=sequence.maximum))[0]
     if free <= room * abs(sequence.increment):
         _set(session, sequence, place, int(last))
-        free = room
-    else:
-        _set(session, sequence, place, int(before) if up else int(before) + int(free) + 1)
+        if room * _FEW < (sequence.maximum - sequence.minimum) // abs(sequence.increment):
+            yield f"sequence {sequence.name}: after the numbers of {columns[0]} only {room:,} are left"
+        return
+    _set(session, sequence, place, int(before) if up else int(before) + int(free) + 1)
     yield (
-        f"sequence {sequence.name}: the numbers of {columns[0].table.name}.{columns[0].column} reach nearly to the end"
+        f"sequence {sequence.name}: the numbers of {columns[0]} reach nearly to the end"
         f" ({sequence.maximum if up else sequence.minimum}): it goes on in the widest gap, where {int(free):,} numbers"
         " are free"
     )

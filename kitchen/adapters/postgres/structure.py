@@ -36,9 +36,6 @@ SELECT 'operator ' || n.nspname || '.' || o.oprname FROM pg_operator o JOIN pg_n
 WHERE n.nspname = ANY(%s) AND NOT EXISTS (
     SELECT FROM pg_depend e WHERE e.classid = 'pg_operator'::regclass AND e.objid = o.oid AND e.deptype = 'e')
 UNION ALL
-SELECT 'collation ' || n.nspname || '.' || c.collname FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace
-WHERE n.nspname = ANY(%s)
-UNION ALL
 SELECT 'text search configuration ' || n.nspname || '.' || t.cfgname
 FROM pg_ts_config t JOIN pg_namespace n ON n.oid = t.cfgnamespace WHERE n.nspname = ANY(%s)
 UNION ALL
@@ -92,7 +89,7 @@ def read_structure(session: PgSession, schemas: Sequence[str], tables: Sequence[
             left_out.append(f"{schema}.{name}: a foreign table")
         else:
             oids.append(oid)
-    left_out += [row[0] for row in session.query(_OTHERS, [list(deparser.home)] * 6)]
+    left_out += [row[0] for row in session.query(_OTHERS, [list(deparser.home)] * 5)]
     found = read_objects(session, deparser, oids)
     return replace(found, left_out=(*left_out, *found.left_out, *_foreign_keys_out(found)))
 

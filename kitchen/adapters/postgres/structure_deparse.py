@@ -22,6 +22,7 @@ WITH members (classid, objid, extension) AS (
     UNION ALL SELECT 'pg_type'::regclass, oid, typnamespace, typname, 'type'
     FROM pg_type WHERE typtype IN ('b', 'd', 'e', 'r', 'm') AND typelem = 0
     UNION ALL SELECT 'pg_proc'::regclass, oid, pronamespace, proname, 'routine' FROM pg_proc
+    UNION ALL SELECT 'pg_collation'::regclass, oid, collnamespace, collname, 'collation' FROM pg_collation
     UNION ALL SELECT 'pg_operator'::regclass, oid, oprnamespace, oprname, 'other' FROM pg_operator
     UNION ALL SELECT 'pg_opclass'::regclass, oid, opcnamespace, opcname, 'other' FROM pg_opclass
 )
@@ -30,7 +31,9 @@ FROM names n JOIN pg_namespace s ON s.oid = n.schema
 LEFT JOIN members m ON m.classid = n.classid AND m.objid = n.objid WHERE s.nspname = ANY(%s)
 """
 
-_CASTS = {"regclass": Sort.RELATION, "regproc": Sort.ROUTINE, "regprocedure": Sort.ROUTINE}
+_CASTS = {
+    "regclass": Sort.RELATION, "regproc": Sort.ROUTINE, "regprocedure": Sort.ROUTINE, "regcollation": Sort.COLLATION,
+}  # fmt: skip
 
 
 class Deparser:
@@ -96,13 +99,15 @@ class Deparser:
     def _sort(self, name: TableName, before: str, after: str) -> Sort:
         sorts = self._known.get(name, {Sort.OTHER})
         foreign = Sort.EXTENSION if Sort.EXTENSION in sorts else Sort.OTHER
+        if before == "COLLATE":
+            return Sort.COLLATION if Sort.COLLATION in sorts else foreign
         if after in _CASTS:
             return _CASTS[after] if _CASTS[after] in sorts else foreign
         if after.startswith("reg") and after != "regtype":
             return foreign
         if after == "(" and Sort.ROUTINE in sorts and before.upper() not in ("REFERENCES", "INTO"):
             return Sort.ROUTINE
-        return next((sort for sort in (Sort.RELATION, Sort.TYPE, Sort.ROUTINE) if sort in sorts), foreign)
+        return next((sort for sort in _BY_NAME if sort in sorts), foreign)
 
     @contextmanager
     def _path_restored(self) -> Iterator[None]:
@@ -127,6 +132,7 @@ class Deparser:
                 raise NotPermitted(f"the schema {schema!r} may not be read with these credentials")
 
 
+_BY_NAME = (Sort.RELATION, Sort.TYPE, Sort.ROUTINE, Sort.COLLATION)
 _FAILED = 3  # libpq's PQTRANS_INERROR: nothing can be set, and the rollback brings the old path back
 
 

@@ -187,11 +187,11 @@ class Routine:
 
 @dataclass(frozen=True, slots=True)
 class UserType:
-    """One enum, domain, composite or range type; ``definition`` is what follows CREATE TYPE|DOMAIN name."""
+    """One enum, domain, composite or range type, or collation; ``definition`` is what follows CREATE … name."""
 
     oid: int
     name: TableName
-    kind: str  # e | d | c | r
+    kind: str  # e | d | c | r | l: a collation
     definition: Text
     labels: tuple[str, ...]
     comment: str | None

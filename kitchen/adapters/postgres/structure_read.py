@@ -229,7 +229,8 @@ def _collation(deparser: Deparser, schema: str | None, name: str | None) -> Text
     if schema is None or name is None:
         return None
     if schema in deparser.schemas:
-        return Text((Reference(TableName(schema, name), Sort.OTHER),))
+        of_extension = TableName(schema, name) in deparser.members
+        return Text((Reference(TableName(schema, name), Sort.EXTENSION if of_extension else Sort.COLLATION),))
     return Text((f"{quote(schema)}.{quote(name)}",))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from kitchen.adapters.postgres.connection import PgSession
 from kitchen.adapters.postgres.structure_deparse import Deparser
 from kitchen.adapters.postgres.structure_model import Routine, UserType
+from kitchen.adapters.postgres.structure_text import plain
 from kitchen.domain.layout import TableName
 from kitchen.errors import KitchenError
 
@@ -58,10 +59,14 @@ _ROUTINE_TEXTS = {
     "arguments": "SELECT oid::text, pg_get_function_identity_arguments(oid) FROM pg_proc WHERE oid = ANY(%s)",
 }
 
+_OF_COLLATION = """CASE WHEN cn.nspname = current_schema() AND cn.nspname <> 'pg_catalog' THEN ''
+    ELSE quote_ident(cn.nspname) || '.' END"""
+_COLLATED = f"coalesce(' COLLATE ' || {_OF_COLLATION} || quote_ident(c.collname), '')"
+
 _TYPE_TEXTS = {
-    "domain": """
+    "domain": f"""
         SELECT t.oid::text, 'AS ' || format_type(t.typbasetype, t.typtypmod)
-            || coalesce(' COLLATE ' || quote_ident(cn.nspname) || '.' || quote_ident(c.collname), '')
+            || {_COLLATED}
             || coalesce(' DEFAULT ' || pg_get_expr(t.typdefaultbin, 0), '')
             || CASE WHEN t.typnotnull THEN ' NOT NULL' ELSE '' END
             || coalesce((SELECT string_agg(' CONSTRAINT ' || quote_ident(k.conname) || ' '
@@ -71,10 +76,10 @@ _TYPE_TEXTS = {
         LEFT JOIN pg_collation c ON c.oid = t.typcollation AND t.typcollation <> b.typcollation
         LEFT JOIN pg_namespace cn ON cn.oid = c.collnamespace
         WHERE t.oid = ANY(%s) AND t.typtype = 'd'""",
-    "composite": """
+    "composite": f"""
         SELECT t.oid::text, 'AS (' || coalesce(string_agg(quote_ident(a.attname) || ' '
             || format_type(a.atttypid, a.atttypmod)
-            || coalesce(' COLLATE ' || quote_ident(cn.nspname) || '.' || quote_ident(c.collname), ''),
+            || {_COLLATED},
             ', ' ORDER BY a.attnum), '') || ')'
         FROM pg_type t LEFT JOIN pg_attribute a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
         LEFT JOIN pg_type b ON b.oid = a.atttypid
@@ -88,7 +93,7 @@ _TYPE_TEXTS = {
     "range": f"""
         SELECT t.oid::text, 'AS RANGE (SUBTYPE = ' || format_type(r.rngsubtype, NULL)
             || ', SUBTYPE_OPCLASS = ' || quote_ident(os.nspname) || '.' || quote_ident(o.opcname)
-            || coalesce(', COLLATION = ' || quote_ident(cn.nspname) || '.' || quote_ident(c.collname), '')
+            || coalesce(', COLLATION = ' || {_OF_COLLATION} || quote_ident(c.collname), '')
             || CASE WHEN r.rngcanonical <> 0 THEN ', CANONICAL = ' || {_FUNCTION.format("r.rngcanonical")} ELSE '' END
             || CASE WHEN r.rngsubdiff <> 0 THEN ', SUBTYPE_DIFF = ' || {_FUNCTION.format("r.rngsubdiff")} ELSE '' END
             || ', MULTIRANGE_TYPE_NAME = ' || CASE WHEN mn.nspname = current_schema() THEN ''
@@ -116,6 +121,23 @@ FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace LEFT JOIN pg_class 
 WHERE n.nspname = ANY(%s) AND t.typelem = 0 AND (t.typtype IN ('e', 'd', 'r', 'b') OR c.relkind = 'c') AND NOT EXISTS (
     SELECT FROM pg_depend e WHERE e.classid = 'pg_type'::regclass AND e.objid = t.oid AND e.deptype = 'e')
 ORDER BY t.oid
+"""
+
+# What a collation is called in the catalogue differs from version to version. Its version is the target's own.
+_COLLATIONS = """
+SELECT c.oid, n.nspname, c.collname, obj_description(c.oid, 'pg_collation'),
+    '(PROVIDER = ' || CASE c.collprovider WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END
+    || CASE WHEN c.collprovider = 'c'
+        THEN ', LC_COLLATE = ' || quote_literal(c.collcollate) || ', LC_CTYPE = ' || quote_literal(c.collctype)
+        ELSE ', LOCALE = ' || quote_literal(coalesce(j ->> 'colllocale', j ->> 'colliculocale')) END
+    || coalesce(', RULES = ' || quote_literal(j ->> 'collicurules'), '')
+    || CASE WHEN c.collisdeterministic THEN '' ELSE ', DETERMINISTIC = false' END || ')'
+FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace CROSS JOIN LATERAL to_jsonb(c) j
+WHERE n.nspname = ANY(%s) AND c.collencoding IN (
+        -1, (SELECT encoding FROM pg_database WHERE datname = current_database()))
+    AND NOT EXISTS (
+        SELECT FROM pg_depend e WHERE e.classid = 'pg_collation'::regclass AND e.objid = c.oid AND e.deptype = 'e')
+ORDER BY c.oid
 """
 
 # Who needs whom, by ids of relations, routines and types; an array counts as its element, a row type as its relation.
@@ -163,16 +185,21 @@ def routines(
 
 
 def types(session: PgSession, deparser: Deparser) -> tuple[tuple[UserType, ...], tuple[str, ...]]:
-    """Return the types of the schemas, and those that cannot be carried, in words."""
+    """Return the collations and types of the schemas, and those that cannot be carried, in words."""
     rows = session.query(_TYPES, [list(deparser.home)])
     left_out = tuple(f"type {row[1]}.{row[2]}: a base type needs a superuser" for row in rows if row[3] == "b")
     rows = [row for row in rows if row[3] != "b"]
     texts = deparser.texts(_TYPE_TEXTS, [row[0] for row in rows])
     of_kind = {"d": "domain", "c": "composite", "e": "enum", "r": "range"}
-    return tuple(
+    found = [
+        UserType(oid, TableName(schema, name), "l", plain(definition), (), comment)
+        for oid, schema, name, comment, definition in session.query(_COLLATIONS, [list(deparser.home)])
+    ]
+    found += [
         UserType(oid, TableName(schema, name), kind, texts[of_kind[kind]][str(oid)], tuple(labels), comment)
         for oid, schema, name, kind, comment, labels in rows
-    ), left_out
+    ]
+    return tuple(found), left_out
 
 
 def needs(session: PgSession, oids: Sequence[int]) -> Mapping[int, tuple[int, ...]]:

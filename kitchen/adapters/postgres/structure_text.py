@@ -36,8 +36,9 @@ class Sort(StrEnum):
     RELATION = "relation"
     TYPE = "type"
     ROUTINE = "routine"
+    COLLATION = "collation"
     EXTENSION = "extension"  # whatever belongs to an extension: it is where the extension is
-    OTHER = "other"  # operators, collations, text search objects: never copied
+    OTHER = "other"  # operators, text search objects: never copied
 
 
 @dataclass(frozen=True, slots=True)

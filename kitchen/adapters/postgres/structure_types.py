@@ -36,7 +36,7 @@ def type_statements(
     statements = [BODIES_UNCHECKED, *_extensions(structure, types_mapping)]
     for item in ordered(_pure(structure), structure.needs):
         if isinstance(item, UserType):
-            known = there.get(at(place, item.name, Sort.TYPE))
+            known = there.get(_key(item, at(place, item.name, Sort.TYPE)))
             statements += _type(item, place) if known is None else _new_labels(item, known, place)
         else:
             shown = _routine_definition(item, place)
@@ -66,9 +66,9 @@ def type_conflicts(structure: Structure, types_mapping: Mapping[str, str], exist
     said: list[str] = []
     for item in _pure(structure):
         if isinstance(item, UserType):
-            known = there.get(at(place, item.name, Sort.TYPE))
+            known = there.get(_key(item, at(place, item.name, Sort.TYPE)))
             if known is not None and not _compatible(item, known, place):
-                said.append(f"type {item.name} has another definition there")
+                said.append(f"{_noun(item).lower()} {item.name} has another definition there")
         else:
             known_shown = routines_there.get(_signature(item, place))
             if known_shown is not None and not _head_is_same(known_shown, _routine_definition(item, place)):
@@ -94,16 +94,25 @@ def bound_type_statements(kind: UserType, place: Place) -> Iterator[Statement]:
 
 
 def _pure(structure: Structure) -> list[UserType | Routine]:
+    """Return what is bound to no table; collations come first, for they need nothing."""
     everything: list[UserType | Routine] = [*structure.types, *structure.routines]
     return [item for item in everything if not item.bound]
 
 
 def _type(kind: UserType, place: Place) -> Iterator[Statement]:
-    noun = "DOMAIN" if kind.kind == "d" else "TYPE"
+    noun, what = ("DOMAIN" if kind.kind == "d" else _noun(kind)), f"{_noun(kind).lower()} {kind.name}"
     target = qualified(at(place, kind.name, Sort.TYPE))
-    yield Statement(f"CREATE {noun} {target} {kind.definition.render(place)}", f"type {kind.name}")
+    yield Statement(f"CREATE {noun} {target} {kind.definition.render(place)}", what)
     if kind.comment is not None:
-        yield Statement(f"COMMENT ON {noun} {target} IS {literal(kind.comment)}", f"comment on type {kind.name}")
+        yield Statement(f"COMMENT ON {noun} {target} IS {literal(kind.comment)}", f"comment on {what}")
+
+
+def _noun(kind: UserType) -> str:
+    return "COLLATION" if kind.kind == "l" else "TYPE"
+
+
+def _key(kind: UserType, name: TableName) -> tuple[TableName, str]:
+    return name, _noun(kind)  # a type may have a collation's name
 
 
 def _new_labels(kind: UserType, known: UserType, place: Place) -> Iterator[Statement]:
@@ -130,8 +139,8 @@ def _as_it_is(reference: Reference) -> TableName:
     return reference.name
 
 
-def _existing_types(existing: Structure | None) -> dict[TableName, UserType]:
-    return {} if existing is None else {kind.name: kind for kind in existing.types}
+def _existing_types(existing: Structure | None) -> dict[tuple[TableName, str], UserType]:
+    return {} if existing is None else {_key(kind, kind.name): kind for kind in existing.types}
 
 
 def _existing_routines(existing: Structure | None) -> dict[tuple[TableName, str], str]:
