@@ -6,25 +6,31 @@ environment of a container is printed by ``docker inspect``.
 
 from __future__ import annotations
 
+import io
 import re
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import docker
 import requests
 from docker import errors
+from docker.types import Mount
 
 from kitchen.errors import InvalidInput, KitchenError, NotFound, Unavailable
+from kitchen.ports import CONTAINER_FILES, ContainerEnd
 
-FILES = "/run/kitchen"  # where a container finds its secrets
 NOBODY = "65534:65534"
 TIMED_OUT = 124
-MAX_OUTPUT = 1 << 20
-_ANSWER_WITHIN = 30  # seconds for every call but waiting for the container
+GRACE = 5  # seconds between asking a container to end and ending it
+_ANSWER_WITHIN = 30  # seconds for every call
+_MOMENT = 0.1
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 
@@ -40,6 +46,8 @@ class Confinement:
 
     def options(self) -> dict[str, Any]:
         """Return the engine's options; none of them can be left out by a recipe."""
+        user, group = NOBODY.split(":")  # engines before runc 1.2 give a tmpfs the mode that the image's folder has
+        scratch = f"rw,noexec,nosuid,nodev,uid={user},gid={group},mode=1777,size={self.scratch}"
         return {
             "read_only": True,
             "cap_drop": ["ALL"],
@@ -50,9 +58,9 @@ class Confinement:
             "memswap_limit": self.memory,
             "nano_cpus": int(self.cpus * 1_000_000_000),
             "user": NOBODY,
-            "tmpfs": {"/tmp": f"rw,noexec,nosuid,nodev,size={self.scratch}"},  # noqa: S108 - the container's own
+            "tmpfs": {"/tmp": scratch},  # noqa: S108 - the container's own
             "init": True,
-            "log_config": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "1"}},
+            "log_config": {"Type": "none"},  # its output is read as it comes; the engine keeps none of it
         }
 
 
@@ -75,25 +83,24 @@ class DockerEngine:
 
     def run(
         self, image: str, command: Sequence[str], *, environment: Mapping[str, str], labels: Mapping[str, str],
-        timeout: float | None, files: Mapping[str, bytes] | None = None,
-    ) -> tuple[int, str]:  # fmt: skip
-        """Return exit status (124: ended by timeout) and output; nothing of the container remains."""
-        with _translated(f"the image {image!r}"), _folder_of(files or {}) as mounts:
-            self._fetch(image)
+        timeout: float | None, printed: Callable[[bytes], None], files: Mapping[str, bytes] | None = None,
+        stopping: Event | None = None,
+    ) -> ContainerEnd:  # fmt: skip
+        """Run an image to its end, its time limit or until told to stop; nothing of the container remains."""
+        archive = _archive(files) if files else None
+        with _translated(f"the image {image!r}"):
             container = self._client.containers.create(
-                image,
+                self._fetch(image),
                 list(command),
                 environment=dict(environment),
                 labels=dict(labels),
-                volumes=mounts,
+                mounts=[Mount(CONTAINER_FILES, None, type="volume", no_copy=True)] if archive else [],
                 **self._confinement.options(),
             )
-            try:
-                container.start()
-                status = _wait(container, timeout)
-                return status, _output(container)
-            finally:
-                _remove(container)
+            with _ended_with_us(container):
+                if archive is not None:
+                    container.put_archive(CONTAINER_FILES, archive)
+                return _run(container, timeout, printed, stopping or Event())
 
     def remove_all(self, labels: Mapping[str, str]) -> None:
         """Stop and remove every container with these labels; none is success."""
@@ -101,7 +108,7 @@ class DockerEngine:
             raise InvalidInput("containers are removed by label, and no label is given")
         wanted = [f"{name}={value}" for name, value in labels.items()]
         with _translated("removing containers"):
-            for container in self._client.containers.list(all=True, filters={"label": wanted}):
+            for container in self._client.containers.list(all=True, sparse=True, filters={"label": wanted}):
                 _remove(container)
 
     @property
@@ -110,38 +117,103 @@ class DockerEngine:
             self._made = docker.from_env(timeout=_ANSWER_WITHIN)
         return self._made
 
-    def _fetch(self, image: str) -> None:
-        """Have the image here; only what is pinned by digest is fetched, because a tag can change under us."""
+    def _fetch(self, image: str) -> str:
+        """Have the image here and return what it is called; only what is pinned by digest is fetched: tags change."""
+        made_here = image.partition("@")[2]  # what was built here and never pushed is known by its own digest alone
+        for name in (image, made_here) if made_here else (image,):
+            with suppress(errors.ImageNotFound):
+                self._client.images.get(name)
+                return name
+        if not made_here:
+            raise NotFound(
+                f"the image {image!r} is not on this machine, and only images pinned by digest are fetched",
+                hint=f"docker pull {image}, or write image: {image}@sha256:…",
+            )
+        self._client.images.pull(image)
+        return image
+
+
+# --- one container ----------------------------------------------------------------------------------------------------
+
+
+def _run(container: Any, timeout: float | None, printed: Callable[[bytes], None], stopping: Event) -> ContainerEnd:
+    reader = _Reader(container.attach(stream=True), printed)  # before it starts: nothing that it prints is missed
+    container.start()
+    reader.start()
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while _runs(container, reader):
+        if stopping.is_set() or (deadline is not None and time.monotonic() >= deadline):
+            container.stop(timeout=GRACE)
+            reader.finish()
+            return ContainerEnd(TIMED_OUT, timed_out=True)
+    reader.finish()
+    status = int(container.wait(timeout=_ANSWER_WITHIN)["StatusCode"])
+    container.reload()
+    return ContainerEnd(status, out_of_memory=bool(container.attrs["State"].get("OOMKilled")))
+
+
+def _runs(container: Any, reader: _Reader) -> bool:
+    """Wait a moment and say whether the container runs; one that closed its output is asked for at the engine."""
+    if not reader.ended.wait(_MOMENT):
+        return True
+    container.reload()
+    if not container.attrs["State"]["Running"]:
+        return False
+    time.sleep(_MOMENT)
+    return True
+
+
+class _Reader:
+    """Hands on what a container prints, from a thread of its own, because reading waits for ever."""
+
+    def __init__(self, stream: Iterable[bytes], printed: Callable[[bytes], None]) -> None:
+        self._stream = stream
+        self._printed = printed
+        self._wrong: BaseException | None = None
+        self.ended = Event()
+
+    def start(self) -> None:
+        Thread(target=self._read, name="container output", daemon=True).start()
+
+    def finish(self) -> None:
+        """Wait for the last of it; raises what went wrong with it."""
+        self.ended.wait(GRACE)
+        if self._wrong is not None:
+            raise self._wrong
+
+    def _read(self) -> None:
         try:
-            self._client.images.get(image)
-        except errors.ImageNotFound:
-            if "@sha256:" not in image:
-                raise NotFound(
-                    f"the image {image!r} is not on this machine, and only images pinned by digest are fetched",
-                    hint=f"docker pull {image}, or write image: {image}@sha256:…",
-                ) from None
-            self._client.images.pull(image)
+            for chunk in self._stream:
+                self._printed(chunk)
+        except BaseException as wrong:  # noqa: BLE001 - it is raised again where somebody can handle it
+            self._wrong = wrong
+        finally:
+            self.ended.set()
 
 
-def _wait(container: Any, timeout: float | None) -> int:
+# reads until whoever started it is gone; a word before that says that nothing is left to do
+_HEIR = """
+import sys
+if not sys.stdin.buffer.read(1):
+    import docker
+    docker.from_env(timeout=30).containers.get(sys.argv[1]).remove(force=True, v=True)
+"""
+
+
+@contextmanager
+def _ended_with_us(container: Any) -> Iterator[None]:
+    """Remove the container in the end, and where this process is killed have another do it."""
+    heir: subprocess.Popen[bytes] | None = None
     try:
-        return int(container.wait(timeout=timeout)["StatusCode"])
-    except (requests.Timeout, requests.ConnectionError):  # a time-out while reading comes as either
-        with suppress(errors.APIError):
-            container.kill()
-        container.reload()
-        state = container.attrs["State"]
-        return TIMED_OUT if state["Running"] or state["ExitCode"] == 137 else int(state["ExitCode"])
-
-
-def _output(container: Any) -> str:
-    kept = bytearray()
-    for chunk in container.logs(stdout=True, stderr=True, stream=True, follow=False):
-        kept += chunk[: MAX_OUTPUT - len(kept)]
-        if len(kept) >= MAX_OUTPUT:
-            kept += b"\n(more was printed and is not kept)\n"
-            break
-    return kept.decode(errors="replace")
+        heir = subprocess.Popen(
+            [sys.executable, "-c", _HEIR, container.id], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        yield
+    finally:
+        _remove(container)
+        if heir is not None:
+            heir.communicate(b"!")
 
 
 def _remove(container: Any) -> None:
@@ -149,22 +221,18 @@ def _remove(container: Any) -> None:
         container.remove(force=True, v=True)
 
 
-@contextmanager
-def _folder_of(files: Mapping[str, bytes]) -> Iterator[dict[str, dict[str, str]]]:
-    """Give the files to the container's user and to nobody else on this machine: the outer folder is shut."""
-    if not files:
-        yield {}
-        return
-    with tempfile.TemporaryDirectory(prefix="kitchen-") as outer:  # made with mode 0700
-        inner = Path(outer) / "files"
-        inner.mkdir()
-        inner.chmod(0o755)
+def _archive(files: Mapping[str, bytes]) -> bytes:
+    """Return the files as the container's user alone may read them: clients refuse passwords that others can read."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
         for name, content in files.items():
             if not _FILE_NAME.fullmatch(name):
                 raise InvalidInput(f"{name[:80]!r} cannot name a file of a container")
-            (inner / name).write_bytes(content)
-            (inner / name).chmod(0o444)
-        yield {str(inner): {"bind": FILES, "mode": "ro"}}
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o400
+            entry.uid, entry.gid = (int(part) for part in NOBODY.split(":"))
+            archive.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def run_child(
         raise NotFound(f"there is no program {command[0]!r} on the path of the node") from None
     except OSError as wrong:
         raise KitchenError(f"{command[0]!r} cannot be started: {wrong.strerror}") from None
-    log = _Log(on_line)
+    log = Log(on_line)
     ended_well = False
     try:
         timed_out = not _follow(child, log, time.monotonic() + timeout, stopping or threading.Event())
@@ -85,7 +85,7 @@ def _dying_with_us() -> tuple[str, ...]:
     return told if works else ()
 
 
-def _follow(child: subprocess.Popen[bytes], log: _Log, deadline: float, stopping: threading.Event) -> bool:
+def _follow(child: subprocess.Popen[bytes], log: Log, deadline: float, stopping: threading.Event) -> bool:
     """Read until the program ends (true) or its time is up (false); others that hold its output are not waited for."""
     assert child.stdout is not None  # noqa: S101 - it was asked for above
     os.set_blocking(child.stdout.fileno(), False)
@@ -131,7 +131,7 @@ def _end_group(child: subprocess.Popen[bytes]) -> None:
         child.stdout.close()
 
 
-class _Log:
+class Log:
     """Lines as they come; the middle of a very long output is left out."""
 
     def __init__(self, on_line: Callable[[str], str]) -> None:

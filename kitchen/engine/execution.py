@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 from uuid import UUID
 
 from kitchen.domain.layout import Layer, TableName
@@ -98,6 +99,13 @@ class Execution:
         """Look again where every table is."""
         seen = self.tables.visible(self.session, self.layer)
         self.places.relations = {relation.logical: relation for relation in seen}
+
+    def raise_ended(self, how: str, log: str) -> NoReturn:
+        """Raise that a node's program ended badly, with the last that it printed where everybody may read it."""
+        if self.layer.layout.holds_production:  # more people read the message than the log, which may hold rows
+            raise KitchenError(f"{how}; what it printed is in its log", hint=f"kitchen runs logs {self.run}")
+        last = log.strip().splitlines()[-1:] or ["(it printed nothing)"]
+        raise KitchenError(f"{how}: {last[0][:300]}")
 
     @property
     def label(self) -> str:

@@ -15,14 +15,14 @@ from kitchen.domain.environment import Chain
 from kitchen.domain.journal import Operation
 from kitchen.domain.kitchen import Kind, Kitchen, State
 from kitchen.domain.layout import Layout
-from kitchen.errors import Conflict, KitchenError, NotFound, Refused
+from kitchen.errors import Conflict, KitchenError, NotFound, Refused, Unavailable
 from kitchen.operations.above import above_of
 from kitchen.operations.archives import archives_of
 from kitchen.operations.create import from_document, to_document
 from kitchen.operations.journalled import perform
 from kitchen.operations.sharing import fetch_if_there
 from kitchen.operations.unfinished import refuse_publishing
-from kitchen.ports import Control, ObjectStore, RefUpdate, Repository, SecretStore, Workspaces
+from kitchen.ports import ContainerEngine, Control, ObjectStore, RefUpdate, Repository, SecretStore, Workspaces
 from kitchen.saga import Step
 
 Say = Callable[[str], None]
@@ -49,6 +49,8 @@ class DeleteServices(Protocol):
     def control(self) -> Control: ...
     @property
     def workspaces(self) -> Workspaces: ...
+    @property
+    def containers(self) -> ContainerEngine | None: ...
     def login_path(self, kitchen: Kitchen) -> str: ...
 
 
@@ -228,7 +230,10 @@ def delete_steps(
     kitchen = deletion.kitchen
     steps = [] if deletion.forced or repository is None else [_look_again_step(services, repository, deletion)]
     steps += _farewell(services, deletion)
-    steps += [_mark_step(services, kitchen), _workspace_step(services, kitchen), _secret_step(services, kitchen)]
+    steps.append(_mark_step(services, kitchen))
+    if services.containers is not None:
+        steps.append(_containers_step(services.containers, kitchen, say))
+    steps += [_workspace_step(services, kitchen), _secret_step(services, kitchen)]
     steps.append(_storage_step(services, kitchen))
     if deletion.worktree is not None and repository is not None:
         steps.append(_worktree_step(repository, deletion.worktree))
@@ -281,6 +286,16 @@ def _mark_step(services: DeleteServices, kitchen: Kitchen) -> Step:
             services.control.kitchens.save(found.with_state(State.DELETING), expected=found.state)
 
     return Step("delete mark", f"closing {kitchen.name}", do=do, look=look, pivot=True)
+
+
+def _containers_step(engine: ContainerEngine, kitchen: Kitchen, say: Say) -> Step:
+    def do() -> None:
+        try:
+            engine.remove_all({"kitchen": str(kitchen.id)})
+        except Unavailable as away:  # its login is closed in a moment: what may still run reaches nothing
+            say(f"  containers of {kitchen.name}, if it has any, stay: {away.message}")
+
+    return Step("delete containers", "ending its containers on this machine", do=do, look=lambda: False)
 
 
 def _workspace_step(services: DeleteServices, kitchen: Kitchen) -> Step:

@@ -20,6 +20,7 @@ from kitchen.domain.run import Run, RunState, TestResult
 from kitchen.domain.secret import Secret
 from kitchen.engine.checks import Ground, tables_of
 from kitchen.engine.compile import places_of
+from kitchen.engine.container_node import sweep
 from kitchen.engine.execution import Execution, history_of
 from kitchen.engine.interrupt import run_interruptibly
 from kitchen.engine.plan import Plan, plan, promises
@@ -206,6 +207,7 @@ def _run(
     outcome = Outcome()
     skip = once.done_already(control.runs, layer, planned, nodes)
     try:
+        sweep(execution)
         with termination_interrupts():
             run_interruptibly(lambda: run_nodes(execution, outcome, nodes=nodes, skip=skip), execution.stop)
     except BaseException as cause:

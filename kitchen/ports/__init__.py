@@ -31,7 +31,15 @@ if TYPE_CHECKING:
     from kitchen.ports.publishing import Arrival, Exchanged, Publication, Published, Publisher
     from kitchen.ports.repository import Changes, MergePreview, RefUpdate, Remote, Repository
     from kitchen.ports.requests import RequestRecords
-    from kitchen.ports.stores import Bucket, ContainerEngine, ObjectStore, PolicyStore, SecretStore
+    from kitchen.ports.stores import (
+        CONTAINER_FILES,
+        Bucket,
+        ContainerEnd,
+        ContainerEngine,
+        ObjectStore,
+        PolicyStore,
+        SecretStore,
+    )
     from kitchen.ports.warehouse import (
         Hydrated,
         Installer,
@@ -66,7 +74,15 @@ _HOMES = {
     "publishing": ("Arrival", "Exchanged", "Publication", "Published", "Publisher"),
     "repository": ("Changes", "MergePreview", "RefUpdate", "Remote", "Repository"),
     "requests": ("RequestRecords",),
-    "stores": ("Bucket", "ContainerEngine", "ObjectStore", "PolicyStore", "SecretStore"),
+    "stores": (
+        "CONTAINER_FILES",
+        "Bucket",
+        "ContainerEnd",
+        "ContainerEngine",
+        "ObjectStore",
+        "PolicyStore",
+        "SecretStore",
+    ),
     "warehouse": (
         "Hydrated",
         "Installer",
@@ -82,12 +98,14 @@ _HOMES = {
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "CONTAINER_FILES",
     "Admitted",
     "Arrival",
     "Audit",
     "Bucket",
     "Changes",
     "ChosenRows",
+    "ContainerEnd",
     "ContainerEngine",
     "Control",
     "CopyJob",

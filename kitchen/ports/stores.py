@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Event
 from typing import Protocol
 
 from kitchen.domain.lent_keys import LentKeys
@@ -92,15 +94,29 @@ class ObjectStore(Protocol):
         ...
 
 
+CONTAINER_FILES = "/run/kitchen"  # where a container finds its secrets
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerEnd:
+    """How a container ended."""
+
+    status: int
+    timed_out: bool = False  # ended by its time limit, or because it was told to stop
+    out_of_memory: bool = False
+
+
 class ContainerEngine(Protocol):
     """Runs one image to its end, confined."""
 
     def run(
         self, image: str, command: Sequence[str], *, environment: Mapping[str, str], labels: Mapping[str, str],
-        timeout: float | None, files: Mapping[str, bytes] | None = None,
-    ) -> tuple[int, str]:  # fmt: skip
-        """Return exit status (124: ended by timeout) and output; ``files`` (secrets) are in /run/kitchen, read only.
+        timeout: float | None, printed: Callable[[bytes], None], files: Mapping[str, bytes] | None = None,
+        stopping: Event | None = None,
+    ) -> ContainerEnd:  # fmt: skip
+        """Run an image; ``printed`` is given its output as it comes. ``files`` (secrets) are in /run/kitchen.
 
+        It is ended at the time limit, when ``stopping`` is set, and when this process is killed; nothing of it remains.
         Raises Unavailable where no engine answers, NotFound where there is no such image.
         """
         ...

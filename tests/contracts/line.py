@@ -22,7 +22,7 @@ from kitchen.errors import NotFound
 from kitchen.files.recipe import read_recipe
 from kitchen.operations.file_keys import FileKeys
 from kitchen.operations.run import run_recipe, run_tests
-from kitchen.ports import Bucket
+from kitchen.ports import Bucket, ContainerEngine
 from tests.support import PasswordsInMemory, Warehouse
 
 PANTRY = """
@@ -45,7 +45,7 @@ class Line:
     root: Path
     logical: tuple[str, ...] = ("public",)
     said: list[str] = field(default_factory=list)
-    containers: None = None
+    containers: ContainerEngine | None = None
     embedded: None = None
     person: str = "ann@example.com"
     tables: PgTables = field(default_factory=PgTables)
