@@ -27,7 +27,7 @@ WRITES = (
     "CREATE TABLE {mine}.kid () INHERITS ({t})",
     "CREATE TABLE {mine}.pointing (id int REFERENCES {t} (id))",
     "CREATE STATISTICS {mine}.st ON id, v FROM {t}",
-    "CLUSTER {t}",
+    "CLUSTER {t} USING t_pkey",
     "REINDEX TABLE {t}",
     "MERGE INTO {t} USING (SELECT 1 AS n) AS s ON id = n WHEN MATCHED THEN DELETE",
 )
@@ -116,7 +116,7 @@ SERVER = (
     "CREATE FUNCTION {mine}.i() RETURNS int LANGUAGE internal AS 'now'",
     "CREATE TABLESPACE planted LOCATION '/tmp'",
     "CREATE ACCESS METHOD planted TYPE TABLE HANDLER heap_tableam_handler",
-    "CREATE CAST (int AS mood) WITHOUT FUNCTION",
+    "CREATE CAST (int AS pantry_v1.mood) WITHOUT FUNCTION",
     "CREATE TYPE {mine}.base (INPUT = textin, OUTPUT = textout)",
     "COPY (SELECT 1) TO PROGRAM 'id'",
     "COPY (SELECT 1) TO '/tmp/planted'",

@@ -63,8 +63,38 @@ RECORDS = (
     "INSERT INTO kitchen_control.lock VALUES ('pantry')",
     "UPDATE kitchen_control.lock SET name = 'planted'",
     "DELETE FROM kitchen_control.lock",
-    "LOCK TABLE kitchen_control.lock IN ACCESS EXCLUSIVE MODE",
-    "LOCK TABLE kitchen_control.audit_head IN ACCESS EXCLUSIVE MODE",
+    *(
+        f"LOCK TABLE kitchen_control.{table} IN SHARE MODE"
+        for table in (
+            "approval",
+            "audit",
+            "audit_head",
+            "deployed",
+            "kitchen",
+            "lease",
+            "lock",
+            "lock_holder",
+            "merge_request",
+            "migration",
+            "node_run",
+            "once_done",
+            "operation",
+            "pantry",
+            "person",
+            "reception",
+            "release",
+            "run",
+            "runner",
+            "schedule",
+            "setting",
+            "step",
+            "swapped",
+            "test_result",
+        )
+    ),
+    "SELECT kitchen_control.forget_kitchen('{other_id}')",
+    "SELECT kitchen_control.forget_kitchen('{parent_id}')",
+    "SELECT kitchen_control.forget_kitchen('{mine_id}')",
     "SELECT FROM kitchen_control.audit_head FOR UPDATE",
     "INSERT INTO kitchen_control.lock_holder VALUES ('other', 'ann', 'h', 1, 1, 'x', now())",
     "INSERT INTO kitchen_control.lock_holder VALUES ('tries', 'bob', 'h', 1, 1, 'x', now())",
@@ -233,6 +263,12 @@ PEOPLE = (
     "ALTER ROLE CURRENT_USER CONNECTION LIMIT 1000",
     "SELECT pg_terminate_backend({pid})",
 )  # fmt: skip
+
+
+def sound() -> Iterator[str]:
+    """Return what the spoilt statements are made from; were these refused too, those would prove nothing."""
+    yield _KITCHEN.format(**_SOUND)
+    yield _OPERATION.format(kind="hydrate", subject="tries", arguments="{}", state="running")
 
 
 def people_probes(names: Names, identities: dict[str, str]) -> Iterator[str]:

@@ -166,6 +166,19 @@ def test_nothing_of_others_is_touched(scene: Scene, victim: PgSession, state: st
     assert victim.query("SELECT 1") == [(1,)], "its session was not ended"
 
 
+def test_every_probe_is_about_something_that_is_there(scene: Scene, victim: PgSession) -> None:
+    """Asked by a superuser none fails for its words: a slip of the pen would be refused as well, and prove nothing."""
+    slips = ("42601", "42P01", "42883", "42703", "42704", "3F000", "3D000")
+    not_for_real = ("PROGRAM", "/planted", "ALTER SYSTEM", "pg_terminate", "pg_cancel", "pg_promote")
+    wrong = []
+    with connect(scene.warehouse.superuser, application="tests") as session:
+        for statement in probes(scene.names(victim)):
+            if not any(words in statement for words in not_for_real):
+                code = _refusal(session, "", statement)
+                wrong += [(code, statement)] if code in slips else []
+    assert wrong == []
+
+
 @pytest.mark.parametrize("state", STATES)
 def test_what_a_login_may_do_nobody_else_notices(scene: Scene, victim: PgSession, state: str) -> None:
     before = scene.fingerprint()

@@ -151,7 +151,7 @@ class PgKitchens:
         """Forget a kitchen; absent is success. Raises Conflict where kitchens are below it."""
         with translated("forgetting a kitchen"), self._session.connection.cursor() as cursor:
             try:
-                cursor.execute("DELETE FROM kitchen_control.kitchen WHERE id = %s", [str(identity)])
+                cursor.execute("SELECT kitchen_control.forget_kitchen(%s)", [str(identity)])
             except errors.ForeignKeyViolation:
                 raise Conflict("the kitchen has kitchens below it", hint="kitchen tree") from None
 
