@@ -62,7 +62,7 @@ def _folder(app: App, kitchen: Kitchen) -> Path:
     if kitchen.kind is not Kind.WORKING or kitchen.branch is None:
         return app.start
     worktree = app.worktrees / kitchen.name
-    if not (worktree / ".git").exists():
+    if not (worktree / ".git").exists() or app.repository.is_half_made(worktree):
         bring_branch(app.repository, kitchen.branch, owner=kitchen.owner)
         output.step(f"checking out {kitchen.branch} in {worktree}")
         app.repository.add_worktree(worktree, kitchen.branch)

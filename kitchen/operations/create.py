@@ -214,7 +214,7 @@ def _worktree_step(repository: Repository, kitchen: Kitchen, path: Path) -> Step
     return Step(
         "create worktree", f"checking out {kitchen.branch} in {path}",
         do=lambda: repository.add_worktree(path, str(kitchen.branch)),
-        look=lambda: repository.worktrees().get(path) == kitchen.branch,
+        look=lambda: repository.worktrees().get(path) == kitchen.branch and not repository.is_half_made(path),
         undo=lambda: repository.remove_worktree(path),
     )  # fmt: skip
 

@@ -181,6 +181,10 @@ class Repository(Protocol):
         """Check a branch out in a new folder; a worktree of that branch already there is success."""
         ...
 
+    def is_half_made(self, worktree: Path) -> bool:
+        """Say whether whoever made a worktree was killed before its files were there."""
+        ...
+
     def remove_worktree(self, path: Path) -> None:
         """Remove a worktree and what git knows of it, whatever is in it; absent is success."""
         ...

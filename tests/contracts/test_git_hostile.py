@@ -153,6 +153,51 @@ def test_nothing_that_a_repository_configures_runs(root: Path, tmp_path: Path) -
     assert list(sprung.iterdir()), "the traps are live: plain git springs them"
 
 
+def test_nothing_that_a_worktree_configures_runs(root: Path) -> None:
+    """A worktree's own configuration, and what is included for its branch only, name programs as well."""
+    git(root, "switch", "-q", "dev")
+    (root / ".gitattributes").write_text("*.sql filter=own merge=own\n*.txt filter=included\n")
+    (root / "note.txt").write_text("text\n")
+    (root / "a.sql").write_text("theirs\n")
+    git(root, "add", "--all")
+    git(root, "commit", "-q", "-m", "attributes")
+    git(root, "switch", "-q", "main")
+    ours = change(root, "ours\n")
+    sprung, script, included = root.parent / "sprung", root.parent / "trap.sh", root.parent / "included"
+    sprung.mkdir()
+    script.write_text(f'#!/bin/sh\ntouch "{sprung}/$1"; cat\n')
+    script.chmod(0o755)
+    included.write_text(f'[filter "included"]\n\tsmudge = {script} included\n\tclean = {script} included\n')
+    git(root, "config", "includeIf.onbranch:dev.path", str(included))
+    git(root, "config", "extensions.worktreeConfig", "true")
+    path = root / ".kitchen" / "worktrees" / "dev"
+    open_repository(root).add_worktree(path, "dev")
+    assert (path / "note.txt").read_text() == "text\n"
+    for key in ("filter.own.clean", "filter.own.smudge", "merge.own.driver"):
+        git(path, "config", "--worktree", key, f"{script} own")
+    git(path, "config", "--worktree", "core.fsmonitor", f"{script} fsmonitor")
+
+    repository = open_repository(root)
+    repository.working(path)
+    for name in ("a.sql", "note.txt"):
+        (path / name).write_text("edited\n")
+    assert repository.changes(path) == ("a.sql", "note.txt")
+    before = repository.head("dev")
+    assert before is not None
+    (path / "a.sql").write_text("theirs\n")
+    (path / "note.txt").write_text("text\n")
+    merged = repository.commit_tree(repository.tree_of(ours), [before, ours], "merge")
+    repository.update_refs([RefUpdate("refs/heads/dev", merged, before)], reason="x")
+    repository.follow(path, before, merged)
+    repository.remove_worktree(path)
+    repository.add_worktree(path, "dev")
+    assert list(sprung.iterdir()) == []
+    (path / "a.sql").write_text("edited\n")
+    subprocess.run(["git", "status"], cwd=path, capture_output=True, check=False)
+    subprocess.run(["git", "checkout", "-f", "HEAD~1"], cwd=path, capture_output=True, check=False)
+    assert list(sprung.iterdir()), "the traps are live: plain git springs them"
+
+
 def test_a_new_project_runs_no_template_hook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     template = tmp_path / "template" / "hooks"
     template.mkdir(parents=True)

@@ -72,7 +72,9 @@ def test_half_a_worktree_is_made_whole(repository: GitRepository, root: Path, da
         (remembered / "locked").write_text("initializing")
         (path / "a.sql").unlink()
         (remembered / "index").unlink()
+        assert repository.is_half_made(path), "not to be worked in"
     repository.add_worktree(path, "dev")
+    assert not repository.is_half_made(path)
     assert repository.changes(path) == ()
     assert (path / "a.sql").read_text() == "one\n"
     repository.remove_worktree(path)

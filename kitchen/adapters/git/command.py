@@ -44,7 +44,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "update-index": frozenset({"-q", "--refresh", "-z", "--index-info"}),
     "update-ref": frozenset({"--stdin", "-z", "-m"}),
     "worktree": frozenset({"add", "list", "remove", "prune", "--porcelain", "-z", "--force", "--quiet",
-                           "--no-guess-remote"}),
+                           "--no-guess-remote", "--no-checkout", "--lock", "--reason=initializing", "unlock"}),
 }  # fmt: skip
 _READING = frozenset({
     "cat-file", "config", "diff-tree", "for-each-ref", "log", "ls-tree", "merge-base", "rev-list", "rev-parse",
@@ -88,6 +88,7 @@ class GitCommand:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._off: dict[Path, tuple[tuple[str, str], ...]] = {}
 
     def run(
         self,
@@ -108,7 +109,7 @@ class GitCommand:
             arguments.insert(1, f"--prefix={prefix.absolute()}/")
         known = {"GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": "none", **(environment or {})}
         if command != "config":
-            known |= said_to_git(self._disarmed)
+            known |= said_to_git(self._disarmed(folder or self.folder))
         words = ["git", *_ALWAYS, *_ALONE, "-C", str(folder or self.folder), *arguments]
         if typed is None and (command in _READING or f"{command} {' '.join(options[:1])}" in _READING):
             answer = process.read(command, words, known, timeout)
@@ -132,7 +133,7 @@ class GitCommand:
         arguments += ["--end-of-options", *_no_options(command, values)]
         known = {"GIT_TERMINAL_PROMPT": "1" if asks else "0", "GIT_ALLOW_PROTOCOL": protocols}
         known |= {} if asks else {"SSH_ASKPASS_REQUIRE": "never"}
-        known |= said_to_git([*self._disarmed, *settings])
+        known |= said_to_git([*self._disarmed(self.folder), *settings])
         words = ["git", *_ALWAYS, "-C", str(self.folder), *arguments]
         return process.talk(command, words, known, timeout, asks=asks)
 
@@ -157,19 +158,27 @@ class GitCommand:
 
         What stands on the command line is left out: it is what kitchen itself says in every call.
         """
-        fields = self.run("config", "--list", "--show-scope", "-z").out.split("\0")
+        return self._configured(self.folder)
+
+    def _configured(self, folder: Path) -> tuple[tuple[str, str, str], ...]:
+        fields = self.run("config", "--list", "--show-scope", "-z", folder=folder).out.split("\0")
         pairs = zip(fields[0::2], fields[1::2], strict=False)
         return tuple((scope, *_split(entry)) for scope, entry in pairs if scope != "command")
 
-    @cached_property
-    def _disarmed(self) -> tuple[tuple[str, str], ...]:
-        """Settings that switch off the programs which the repository's own configuration names.
+    def _disarmed(self, folder: Path) -> tuple[tuple[str, str], ...]:
+        """Return settings that switch off the programs which the repository's own configuration names in a folder.
 
-        A filter becomes a plain copy; a merge driver says "conflict", because an empty one would silently take one
-        side.
+        A worktree may have a configuration of its own, and includes of its own. A filter becomes a plain copy; a merge
+        driver says "conflict", because an empty one would silently take one side.
         """
+        if folder not in self._off:
+            self._off[folder] = self._switches(self.scoped if folder == self.folder else self._configured(folder))
+        return self._off[folder]
+
+    @staticmethod
+    def _switches(configured: Sequence[tuple[str, str, str]]) -> tuple[tuple[str, str], ...]:
         off: dict[str, str] = {}
-        for scope, key, _ in self.scoped:
+        for scope, key, _ in configured:
             found = _PROGRAMS.fullmatch(key)
             if found and scope not in USERS:
                 off[key] = "" if found[1] else "false"

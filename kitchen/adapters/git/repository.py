@@ -282,6 +282,10 @@ class GitRepository:
         with one_at_a_time(self._common_dir, "worktrees"):
             worktrees.add(self.git, self._common_dir, path, branch_name(branch))
 
+    def is_half_made(self, worktree: Path) -> bool:
+        """Say whether whoever made a worktree was killed before its files were there."""
+        return worktrees.is_half_made(worktree)
+
     def remove_worktree(self, path: Path) -> None:
         """Remove a worktree and what git knows of it, whatever is in it; absent is success."""
         with one_at_a_time(self._common_dir, "worktrees"):

@@ -14,6 +14,7 @@ from kitchen.adapters.git.process import Answer
 from kitchen.errors import Conflict, InvalidInput, KitchenError, NotFound
 
 IGNORED = "/.kitchen/"
+_HALF_MADE = "initializing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Worktree:
 
     path: Path
     branch: str | None
-    locked: str | None  # why; git itself says "initializing" until the files are there
+    locked: str | None  # why; git itself says so until the files are there
 
 
 def all_of(git: GitCommand) -> tuple[Worktree, ...]:
@@ -80,9 +81,9 @@ def add(git: GitCommand, common_dir: Path, path: Path, branch: str) -> None:
         for known in all_of(git):
             if known.path != path:
                 continue
-            if known.branch == branch and known.locked is None and (path / ".git").exists():
+            if known.branch == branch and known.locked != _HALF_MADE and (path / ".git").exists():
                 return
-            if known.branch not in (branch, None) and known.locked is None and path.exists():
+            if known.branch not in (branch, None) and known.locked != _HALF_MADE and path.exists():
                 raise Conflict(f"{path} holds the branch {known.branch!r}, not {branch!r}", hint="git worktree list")
             remove(git, common_dir, path)  # half-made, or its folder is gone
     if _is_half(common_dir, path):
@@ -90,10 +91,21 @@ def add(git: GitCommand, common_dir: Path, path: Path, branch: str) -> None:
     if path.exists() and any(path.iterdir()):
         raise Conflict(f"{path} is in the way: it holds files that are no worktree", hint=f"move {path} elsewhere")
     path.parent.mkdir(parents=True, exist_ok=True)
+    # of what the folder's own configuration would start nothing may run, and that is known only where the folder is;
+    # meanwhile it is marked as git itself marks it
+    words = ("add", "--quiet", "--no-guess-remote", "--no-checkout", "--lock", f"--reason={_HALF_MADE}")
     try:
-        git.run("worktree", "add", "--quiet", "--no-guess-remote", values=[str(path), branch], timeout=SLOW)
+        git.run("worktree", *words, values=[str(path), branch], timeout=SLOW)
     except KitchenError as error:
         raise _sharper(error, path, branch) from error
+    git.run("read-tree", "-m", "-u", values=["HEAD"], folder=path, timeout=SLOW)
+    git.run("worktree", "unlock", values=[str(path)])
+
+
+def is_half_made(worktree: Path) -> bool:
+    """Say whether whoever made a worktree was killed before its files were there."""
+    mark = _git_folder(worktree) / "locked"
+    return mark.exists() and mark.read_text(errors="replace").strip() == _HALF_MADE
 
 
 def remove(git: GitCommand, common_dir: Path, path: Path) -> None:
