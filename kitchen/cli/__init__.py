@@ -22,7 +22,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "doctor": ("Set up", "services", "check every component, version and privilege"),
     "login": ("Set up", "people", "keep your own login of an environment"),
     "whoami": ("Set up", "people", "who you are in an environment, and what you may do"),
-    "create": ("Kitchens", "kitchens", "make a kitchen: branch, schema, credentials"),
+    "create": ("Kitchens", "create", "make a kitchen: branch, schema, credentials"),
     "list": ("Kitchens", "kitchens", "kitchens of every environment you can reach"),
     "tree": ("Kitchens", "kitchens", "kitchens below their parents"),
     "status": ("Kitchens", "kitchens", "where a kitchen stands, and what to type next"),

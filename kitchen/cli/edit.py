@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kitchen.cli import output
-from kitchen.cli.kitchens import duration
+from kitchen.cli.create import time_to_live
 from kitchen.cli.options import current_app, dry_run_option, environment_option, json_option, kitchen_argument
 
 
@@ -25,7 +25,7 @@ def edit_command(
     from kitchen.operations.edit import edit_kitchen
 
     services, found = current_app().find(kitchen or kitchen_option, environment)
-    until = duration(ttl) if ttl is not None else None
+    until = time_to_live(ttl) if ttl is not None else None
     saved = edit_kitchen(services.control, found, ttl=until, staff=staff or None, ticket=ticket, dry_run=dry_run)
     if as_json:
         output.emit_json(saved)

@@ -1,8 +1,7 @@
-"""``kitchen create``, ``list``, ``tree``, ``status`` and ``show``."""
+"""``kitchen list``, ``tree``, ``status`` and ``show``."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,89 +10,16 @@ import click
 
 from kitchen.app import App, Services
 from kitchen.cli import output
-from kitchen.cli.options import changing_options, current_app, environment_option, json_option, kitchen_argument
+from kitchen.cli.options import current_app, environment_option, json_option, kitchen_argument
 from kitchen.cli.reach import reachable
 from kitchen.domain.words import counted
-from kitchen.errors import InvalidInput, KitchenError, NotFound, NotPermitted, Unavailable
+from kitchen.errors import KitchenError, NotFound, NotPermitted, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from kitchen.domain.merge_request import MergeRequest
     from kitchen.operations.kitchens import Overview, Status, Unfinished
-
-_TTL = re.compile(r"([1-9][0-9]{0,3})([hdw])")
-_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-
-
-def duration(text: str) -> timedelta:
-    """Return the meaning of 12h, 14d or 2w; raises InvalidInput."""
-    found = _TTL.fullmatch(text)
-    if found is None:
-        raise InvalidInput(f"{text[:20]!r} is no duration", hint="14d, 12h or 2w")
-    return int(found[1]) * _UNITS[found[2]]
-
-
-@click.command("create")
-@click.argument("name", required=False)
-@click.option(
-    "--parent",
-    metavar="K",
-    help="The kitchen to layer over, or the environment that a hotfix mends; else the standing kitchen.",
-)
-@click.option("--branch", metavar="B", help="An existing branch to work on, or what to call the new one.")
-@click.option("--data", default="layer", show_default=True, help="layer, copy, sample:10% or none.")
-@click.option("--isolated", is_flag=True, help="Leave the parents' tables out; only the pantry is read through.")
-@click.option("--ttl", metavar="14d", help="When it expires.")
-@click.option("--staff", multiple=True, metavar="PERSON", help="Who else may use it.")
-@click.option("--ticket", metavar="ABC-1", help="What it is for.")
-@environment_option
-@changing_options
-@json_option
-def create_command(
-    *, name: str | None, parent: str | None, branch: str | None, data: str, isolated: bool, ttl: str | None,
-    staff: tuple[str, ...], ticket: str | None, environment: str | None, dry_run: bool, yes: bool, as_json: bool,
-) -> None:  # fmt: skip
-    """Make a kitchen: a branch in its own folder, a schema over the pantry, credentials that open nothing else."""
-    from kitchen.domain.sample import share_of
-    from kitchen.operations.create import create_steps, create_working
-    from kitchen.operations.create_plan import Wish, plan_working
-    from kitchen.operations.governing import govern
-
-    if data not in ("layer", "copy", "none"):
-        kind, _, share = data.partition(":")
-        if kind != "sample":
-            raise InvalidInput(
-                f"--data {data[:20]!r} is none of layer, copy, sample:10% and none",
-                hint="kitchen create NAME --data sample:10%",
-            )
-        share_of(share)
-    wish = Wish(name, parent, branch, isolated or data == "none", duration(ttl) if ttl else None, staff, ticket, data)
-    app = current_app()
-    services = app.workbench(environment)
-    if environment is None and parent in app.environments.environments:
-        services = app.services(app.environments.workbench_below(str(parent)).name)
-    creation = plan_working(
-        services,
-        app.repository,
-        app.worktrees,
-        wish,
-        person=services.person,
-        environments=app.environments.environments,
-        say=output.warn,
-        govern=lambda: govern(services, app.repository, say=output.warn, asks=False, may_be_new=True),
-    )
-    if dry_run:
-        steps = create_steps(services, creation, repository=app.repository)
-        output.steps((step.says for step in steps), as_json=as_json)
-        return
-    made = create_working(services, app.repository, creation, say=output.step)
-    if as_json:
-        output.emit_json({"kitchen": made, "worktree": creation.worktree, "schemas": services.layout.schemas(made)})
-        return
-    output.done(f"kitchen {made.name} is ready in {made.environment}, on branch {made.branch}")
-    output.emit(str(creation.worktree))
-    output.say(f"next: kitchen enter {made.name}")
 
 
 def _all(app: App, environment: str | None) -> tuple[list[Overview], list[Unfinished]]:

@@ -13,7 +13,7 @@ from kitchen.cli.options import current_app, environment_option, json_option, ki
 from kitchen.errors import KitchenError, NotFound
 
 if TYPE_CHECKING:
-    from kitchen.app import App
+    from kitchen.app import App, Services
     from kitchen.domain.run import Run
 
 SHORT = 8  # characters of a run's id that people type
@@ -52,7 +52,7 @@ def list_runs(kitchen: str | None, environment: str | None, limit: int, as_json:
 @json_option
 def show_run(identity: str, environment: str | None, as_json: bool) -> None:
     """Show the nodes and tests of RUN (the beginning of its id)."""
-    run = find_run(current_app(), identity, environment)
+    _, run = find_run(current_app(), identity, environment)
     if as_json:
         output.emit_json(run)
         return
@@ -84,7 +84,7 @@ def show_run(identity: str, environment: str | None, as_json: bool) -> None:
 @json_option
 def run_logs(identity: str, node: str | None, environment: str | None, *, as_json: bool) -> None:
     """Print what the programs of RUN (or of its NODE) printed."""
-    run = find_run(current_app(), identity, environment)
+    _, run = find_run(current_app(), identity, environment)
     if node is not None and node not in {one.node for one in run.nodes}:
         raise NotFound(f"run {identity} has no node {node!r}", hint=f"kitchen runs show {identity}")
     if as_json:
@@ -118,21 +118,21 @@ def _result(passed: bool, error: str | None, severity: str) -> str:
     return f"{'error' if error else 'failed'} ({severity})"
 
 
-def find_run(app: App, identity: str, environment: str | None) -> Run:
-    """Look in the named environment, else in the workbench and then in the others."""
+def find_run(app: App, identity: str, environment: str | None) -> tuple[Services, Run]:
+    """Return a run and where it is recorded: in the named environment, else in the workbench, else in the others."""
     first = app.workbench(environment)
-    others = [] if environment else [e for e in app.environments.environments if e != first.environment.name]
     run = first.control.runs.get(identity.lower())
-    for name in others:
-        if run is not None:
-            break
+    if run is not None:
+        return first, run
+    for name in () if environment else [e for e in app.environments.environments if e != first.environment.name]:
+        services = app.services(name)
         try:
-            run = app.services(name).control.runs.get(identity.lower())
+            run = services.control.runs.get(identity.lower())
         except KitchenError as closed:
             output.say(f"{name} could not be asked: {closed.message}")
-    if run is None:
-        raise NotFound(f"there is no run {identity[:40]!r}", hint="kitchen runs list")
-    return run
+        if run is not None:
+            return services, run
+    raise NotFound(f"there is no run {identity[:40]!r}", hint="kitchen runs list")
 
 
 def took(begun: datetime, ended: datetime | None) -> str:

@@ -67,7 +67,7 @@ def run_command(
     with _at_hand(recipe, kitchen, environment) as (app, services, where, read, source):
         overrides = _overrides(read, variation, settings)
         if resume is not None:
-            earlier = find_run(app, resume, where.environment)
+            _, earlier = find_run(app, resume, where.environment)
             variation, overrides = earlier.variation, parameters_then(read, earlier)
             nodes = resumed_nodes(services, app.repository, read_recipe, where, read, run=earlier)
         if affected:

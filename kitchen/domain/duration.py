@@ -1,4 +1,4 @@
-"""Durations as people write them: ``14d``, ``26h``, ``10m``, ``30s``, ``1h30m``."""
+"""Durations as people write them: ``2w``, ``14d``, ``26h``, ``10m``, ``30s``, ``1h30m``."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from datetime import timedelta
 
 from kitchen.errors import InvalidInput
 
-_DURATION = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,6})h)?(?:(\d{1,7})m)?(?:(\d{1,8})s)?")
+_DURATION = re.compile(r"(?:(\d{1,4})w)?(?:(\d{1,5})d)?(?:(\d{1,6})h)?(?:(\d{1,7})m)?(?:(\d{1,8})s)?")
 
 
 def parse_duration(text: str) -> timedelta:
     """Return the duration that text says; raises InvalidInput."""
     found = _DURATION.fullmatch(text)
     if found is None or not text:
-        raise InvalidInput(f"{text[:40]!r} is no duration: write it like 14d, 26h, 10m, 30s or 1h30m")
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+        raise InvalidInput(f"{text[:40]!r} is no duration: write it like 2w, 14d, 26h, 10m, 30s or 1h30m")
+    weeks, days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)

@@ -52,6 +52,8 @@ class Wish:
     staff: tuple[str, ...] = ()
     ticket: str | None = None
     data: str = "layer"
+    commit: str | None = None  # where the branch begins; else at the parent's
+    pantry: int | None = None  # the version to read; else the newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ def plan_working(
     kitchen = Kitchen(
         id=uuid4(), name=name, environment=services.environment.name, kind=Kind.WORKING, state=State.CREATING,
         branch=start.branch, base_commit=start.commit, parent=parent.name,
-        pantry=None if wish.data == "none" else newest_pantry(services), owner=person,
+        pantry=None if wish.data == "none" else wish.pantry or newest_pantry(services), owner=person,
         created_at=now, expires_at=now + ttl if ttl is not None else None, isolated=isolated, data=wish.data,
         staff=wish.staff, ticket=wish.ticket, mends=mends,
     )  # fmt: skip
@@ -210,7 +212,7 @@ def _branch(repository: Repository, wish: Wish, name: str, parent: Kitchen) -> _
         return _Start(branch, there, here, there)
     if (commit := here or there) is not None:
         return _Start(branch, commit, here, there)
-    base = truth(repository, parent.branch)
+    base = wish.commit or truth(repository, parent.branch)
     if base is None:
         raise NotFound(f"the branch {parent.branch!r} of {parent.name!r} has no commit here", hint="git fetch")
     return _Start(branch, base, None, None)

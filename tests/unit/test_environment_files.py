@@ -74,7 +74,7 @@ def test_everything_that_may_be_said() -> None:
     [
         (DEV + "tll: 3\n", "dev.yaml:3: tll: unknown key"),
         (DEV + "kitchens:\n  tll: 14d\n", "dev.yaml:4: kitchens.tll: unknown key; did you mean 'ttl'?"),
-        (DEV + "kitchens: {ttl: soon}\n", "dev.yaml:3: kitchens.ttl: 'soon' is no duration: write it like 14d"),
+        (DEV + "kitchens: {ttl: soon}\n", "dev.yaml:3: kitchens.ttl: 'soon' is no duration: write it like 2w, 14d"),
         (DEV + "kitchens: {ttl: 0d}\n", "dev.yaml:3: kitchens.ttl: kitchens would expire at once"),
         (DEV + "kitchens: {max: -1}\n", "dev.yaml:3: kitchens.max: expected a whole number >= 0"),
         (DEV + "vault: {kind: hashicrop}\n", "dev.yaml:3: vault.kind: 'hashicrop' is not one of embedded, hash"),
