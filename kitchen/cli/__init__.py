@@ -6,7 +6,9 @@ import errno
 import importlib
 import os
 import sys
-from typing import NoReturn
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
 
 import click
 
@@ -70,6 +72,14 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101 - a mistake of ours, found by the first test
         return command
 
+    def make_context(self, *arguments: Any, **named: Any) -> click.Context:
+        with _until_nobody_reads():
+            return super().make_context(*arguments, **named)
+
+    def invoke(self, ctx: click.Context) -> object:
+        with _until_nobody_reads():
+            return super().invoke(ctx)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -99,11 +109,12 @@ def cli(ctx: click.Context) -> None:
 
 
 # what a disk or its rights refuse is no fault of the program
-_NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+_NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def main() -> NoReturn:
     """Run the command line and leave with the exit code that the design promises."""
+    _open_closed_streams()
     try:
         code = cli.main(standalone_mode=False, color=_colour())
         sys.exit(code if isinstance(code, int) else 0)
@@ -114,21 +125,50 @@ def main() -> NoReturn:
         sys.exit(wrong.exit_code)
     except (click.Abort, KeyboardInterrupt) as stopped:
         notes = [*getattr(stopped, "__notes__", ()), *getattr(stopped.__cause__, "__notes__", ())]
-        click.echo("; ".join(["interrupted", *notes]), err=True)
+        _tell("; ".join(["interrupted", *notes]))
         sys.exit(INTERRUPTED)
     except KitchenError as error:
         show(error)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader (head, less) left: not our error
-        sys.exit(0)
     except OSError as wrong:
-        if wrong.errno not in _NOT_OURS or wrong.filename is None:
+        if wrong.errno not in _NOT_OURS and not _has_no_temporary_folder(wrong):
             sys.exit(_report_bug(wrong))
-        show(KitchenError(f"{wrong.filename}: {wrong.strerror}", hint="make it writable, or make room, and try again"))
+        if wrong.filename is None:
+            _print_nowhere()  # what stdout still holds would be tried again at the end
+        what = f"{wrong.filename}: {wrong.strerror}" if wrong.filename is not None else f"writing: {wrong.strerror}"
+        show(KitchenError(what, hint="make it writable, or make room, and try again"))
         sys.exit(KitchenError.exit_code)
     except Exception as bug:  # noqa: BLE001 - the top of the program: one line for the user, the trace in a file
         sys.exit(_report_bug(bug))
+
+
+@contextmanager
+def _until_nobody_reads() -> Iterator[None]:
+    """Leave with 0 where the reader of stdout (head, less) left; click would leave with 1."""
+    try:
+        yield
+    except BrokenPipeError:
+        _print_nowhere()
+        raise click.exceptions.Exit(0) from None
+
+
+def _open_closed_streams() -> None:
+    """Open what our caller has closed (``>&-``), before a connection gets its number and a child prints there."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDONLY if number == 0 else os.O_WRONLY)  # the lowest number that is free
+            setattr(sys, name, os.fdopen(opened, "r" if number == 0 else "w", closefd=False))
+
+
+def _print_nowhere() -> None:
+    """Let nothing more come to stdout: its reader left, or its disk is full."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _has_no_temporary_folder(wrong: OSError) -> bool:
+    return wrong.filename is None and "temporary directory" in str(wrong.strerror)
 
 
 def show(error: KitchenError) -> None:
@@ -138,16 +178,22 @@ def show(error: KitchenError) -> None:
 
         told = {"error": error.message, "hint": error.hint, "exit_code": error.exit_code}
         left = {"leftovers": error.leftovers} if isinstance(error, Incomplete) else {}
-        click.echo(json.dumps({**told, **left}), err=True)
+        _tell(json.dumps({**told, **left}))
         return
     from kitchen.cli.output import visible
 
-    click.echo(click.style("error: ", fg="red") + visible(error.message), err=True, color=_colour())
+    _tell(click.style("error: ", fg="red") + visible(error.message))
     if isinstance(error, Incomplete):
         for leftover in error.leftovers:
-            click.echo(f"  left: {visible(leftover)}", err=True)
+            _tell(f"  left: {visible(leftover)}")
     if error.hint:
-        click.echo(f"  try: {visible(error.hint)}", err=True)
+        _tell(f"  try: {visible(error.hint)}")
+
+
+def _tell(text: str) -> None:
+    """Print a last word on stderr, whether anybody reads it or not: the exit code says it too."""
+    with suppress(OSError):
+        click.echo(text, err=True, color=_colour())
 
 
 def _show_usage(wrong: click.ClickException) -> None:
@@ -180,7 +226,7 @@ def _report_bug(bug: Exception) -> int:
         with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as kept:
             kept.write(trace)
     except OSError as wrong:
-        click.echo(f"{trace}bug: {type(bug).__name__}: {log} cannot be written ({wrong.strerror})", err=True)
+        _tell(f"{trace}bug: {type(bug).__name__}: {log} cannot be written ({wrong.strerror})")
         return BUG
-    click.echo(f"bug: {type(bug).__name__}: the trace is in {log}", err=True)
+    _tell(f"bug: {type(bug).__name__}: the trace is in {log}")
     return BUG

@@ -10,7 +10,7 @@ import click
 
 from kitchen.app import App
 from kitchen.cli.output import step
-from kitchen.errors import KitchenError
+from kitchen.errors import KitchenError, NotFound
 
 Command = Callable[..., Any]
 
@@ -29,8 +29,12 @@ class VersionNumber(click.ParamType):  # type: ignore[type-arg]  # older ones ta
 
 
 def current_app() -> App:
-    """Return the project around the working folder."""
-    return App(Path.cwd(), tell=step)
+    """Return the project around the working folder; raises NotFound where that is gone."""
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        raise NotFound("the folder that you are in is gone", hint="cd to the project, then the same command") from None
+    return App(here, tell=step)
 
 
 def kitchen_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

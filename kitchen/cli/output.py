@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime, timedelta
 from enum import Enum
@@ -29,22 +30,28 @@ def visible(text: str) -> str:
 
 def say(text: str) -> None:
     """Tell the user something that is not data."""
-    click.echo(visible(text), err=True)
+    _talk(visible(text))
 
 
 def step(text: str) -> None:
     """Tell which step runs."""
-    click.echo(click.style("· ", dim=True) + visible(text), err=True)
+    _talk(click.style("· ", dim=True) + visible(text))
 
 
 def done(text: str) -> None:
     """Tell that something is done."""
-    click.echo(click.style("✓ ", fg="green") + visible(text), err=True)
+    _talk(click.style("✓ ", fg="green") + visible(text))
 
 
 def warn(text: str) -> None:
     """Tell something the user should look at."""
-    click.echo(click.style("! ", fg="yellow") + visible(text), err=True)
+    _talk(click.style("! ", fg="yellow") + visible(text))
+
+
+def _talk(text: str) -> None:
+    """Print on stderr; whoever does not read it any more does not end what is under way."""
+    with suppress(OSError):
+        click.echo(text, err=True)
 
 
 def emit_json(data: object) -> None:

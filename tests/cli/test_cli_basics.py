@@ -123,13 +123,46 @@ def on_terminal(shop: Project, *arguments: str) -> str:
     return shown.decode()
 
 
-def test_a_reader_that_leaves_early_is_no_error(shop: Project) -> None:
-    script = f"{sys.executable} -m kitchen --help | head -n 1; exit ${{PIPESTATUS[0]}}"
-    answer = subprocess.run(
-        ["bash", "-c", script], cwd=shop.root, env=shop.environ, capture_output=True, text=True, check=False, timeout=30
+def scripted(shop: Project, script: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of bash in which K is the command line."""
+    line = f'K() {{ {sys.executable} -m kitchen "$@"; }}; {script}'
+    return subprocess.run(
+        ["bash", "-c", line], cwd=shop.root, env=shop.environ, capture_output=True, text=True, check=False, timeout=60
     )
-    assert answer.returncode == 0
-    assert answer.stderr == ""
+
+
+def test_a_reader_that_leaves_early_is_no_error(shop: Project) -> None:
+    for command in ("--help", "environment show", "environment show --json"):
+        answer = scripted(
+            shop, f"(sleep 1; exec 3<&0; K {command} 2>&4; exit $?) 4>&2 | exec true; exit ${{PIPESTATUS[0]}}"
+        )
+        assert (answer.returncode, answer.stderr) == (0, ""), command
+
+
+def test_nobody_reads_the_talk(shop: Project) -> None:
+    """Words on stderr that cannot be printed end nothing: the exit code is that of the work."""
+    for number, where in enumerate(("2>/dev/full", "2>&-", "2> >(exec true)")):
+        answer = scripted(shop, f"K init ../made{number} {where}")
+        assert (answer.returncode, answer.stderr) == (0, ""), where
+        assert scripted(shop, f"K create x {where}").returncode == 6
+
+
+def test_closed_streams(shop: Project) -> None:
+    answer = scripted(shop, "K environment show <&- >&-")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert scripted(shop, "K environment show <&- >&- 2>&-").returncode == 0
+
+
+def test_output_that_cannot_be_written_is_no_bug(shop: Project) -> None:
+    answer = scripted(shop, "K environment show >/dev/full")
+    assert (answer.returncode, answer.stderr.splitlines()[0]) == (1, "error: writing: No space left on device")
+    assert "Exception" not in answer.stderr
+
+
+def test_a_folder_that_is_gone(shop: Project) -> None:
+    answer = scripted(shop, "mkdir gone && cd gone && rmdir ../gone && K list")
+    assert answer.returncode == 3
+    assert "cd to the project" in answer.stderr
 
 
 def failing(shop: Project, raising: str) -> subprocess.CompletedProcess[str]:
