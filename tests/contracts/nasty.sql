@@ -255,3 +255,7 @@ INSERT INTO nasty_raw.egg VALUES (1, 1);
 UPDATE nasty_raw.chicken SET egg = 1;
 SELECT nextval('nasty_raw."Down Seq"'), setval('nasty_raw.identified_b_seq', 7, false);
 REFRESH MATERIALIZED VIEW nasty_marts.order_totals;
+ALTER MATERIALIZED VIEW nasty_marts.order_totals ALTER COLUMN total SET STATISTICS 33;
+CREATE TRIGGER everywhere BEFORE INSERT ON nasty_raw.events FOR EACH ROW EXECUTE FUNCTION nasty_raw.nothing();
+ALTER TABLE ONLY nasty_raw."events 2024" DISABLE TRIGGER everywhere;
+CREATE TABLE nasty_raw.a_taker (n integer DEFAULT nextval('nasty_raw.customers_customer_id_seq'));  -- another's identity

@@ -97,9 +97,11 @@ def test_types_are_added_to_and_never_replaced(session: PgSession) -> None:
 EXTENDED = """
 CREATE SCHEMA tools; CREATE SCHEMA shop;
 CREATE EXTENSION citext SCHEMA shop; CREATE EXTENSION hstore SCHEMA tools; CREATE EXTENSION pg_trgm SCHEMA tools;
+CREATE EXTENSION btree_gist SCHEMA tools;
 CREATE DOMAIN shop.email AS shop.citext CHECK (VALUE OPERATOR(shop.~) '@');
 CREATE TABLE shop.people (id integer PRIMARY KEY, email shop.email, names shop.citext[], tags tools.hstore,
     note text DEFAULT tools.hstore('a', 'shop.citext')::text, CHECK (tags OPERATOR(tools.->) 'a' <> 'b'));
+CREATE TABLE shop.booking (room integer, during daterange, EXCLUDE USING gist (room WITH =, during WITH &&));
 CREATE INDEX people_names ON shop.people USING gin (note tools.gin_trgm_ops);
 CREATE VIEW shop.similar_people AS SELECT one.id FROM shop.people one JOIN shop.people other
     ON one.note OPERATOR(tools.%) other.note AND one.email = other.email;
@@ -121,6 +123,7 @@ def test_extensions_are_made_where_they_are_missing_and_named_where_they_are(ser
             where = "SELECT x.extname, n.nspname FROM pg_extension x JOIN pg_namespace n ON n.oid = x.extnamespace"
             assert dict(target.query(where)) == {
                 "plpgsql": "pg_catalog", "citext": "copied_types", "hstore": "elsewhere", "pg_trgm": "copied_types",
+                "btree_gist": "copied_types",
             }  # fmt: skip
     finally:
         server.drop(one)

@@ -63,7 +63,7 @@ class Hydration:
             work.each(self._analyses(bare))
         self._refuse_late()
         work.left_out += [*self._not_carried(keys), *structure.left_out]
-        work.left_out += blind_routines(work.session, self._names, taken.family)
+        work.left_out += blind_routines(work.session, self._names, (*taken.family, *taken.sequences))
         source = taken.source.name
         return Hydrated(self._logical(source), source, self._told(work.made), self._told(work.left_out))
 

@@ -33,6 +33,21 @@ JOIN pg_catalog.pg_class c ON d.refclassid = 'pg_class'::regclass AND c.oid = d.
 WHERE a.adrelid = ANY(%s)
 """
 
+_NUMBERED_BY = """
+SELECT DISTINCT o.refobjid FROM pg_catalog.pg_attrdef a
+JOIN pg_catalog.pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = a.oid
+    AND d.refclassid = 'pg_class'::regclass
+JOIN pg_catalog.pg_depend o ON o.classid = 'pg_class'::regclass AND o.objid = d.refobjid AND o.deptype = 'i'
+    AND o.refclassid = 'pg_class'::regclass AND o.refobjid <> ALL(%s)
+JOIN pg_catalog.pg_class s ON s.oid = o.objid AND s.relkind = 'S'
+WHERE a.adrelid = ANY(%s)
+"""
+
+_IDENTITY_TABLE = """
+SELECT o.refobjid FROM pg_catalog.pg_depend o WHERE o.classid = 'pg_class'::regclass AND o.objid = %s
+    AND o.refclassid = 'pg_class'::regclass AND o.refobjsubid > 0 AND o.deptype = 'i'
+"""
+
 # One step up: views by their rules, functions by their parsed bodies and by row types.
 _DEPENDENTS = """
 WITH wanted (classid, objid) AS (
@@ -60,6 +75,7 @@ SELECT DISTINCT n.nspname, p.proname,
 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 JOIN unnest(%s::text[], %s::text[]) AS t (schema, name) ON strpos(p.prosrc, t.name) > 0
 WHERE n.nspname = ANY(%s) AND p.prosqlbody IS NULL AND (strpos(p.prosrc, t.schema || '.' || t.name) > 0
+    OR strpos(p.prosrc, quote_ident(t.schema) || '.' || quote_ident(t.name)) > 0
     OR EXISTS (SELECT FROM unnest(p.proconfig) setting WHERE setting LIKE 'search\\_path=%%'))
 ORDER BY 1, 2
 """
@@ -81,6 +97,18 @@ class Plan:
 def family_of(session: PgSession, oid: int) -> tuple[int, ...]:
     """Return a table with everything it is joined to by partitioning or inheritance."""
     return tuple(row[0] for row in session.query(_FAMILY, [oid]))
+
+
+def numbered_by(session: PgSession, family: Iterable[Found]) -> tuple[int, ...]:
+    """Return other tables whose identity numbers the family's defaults take: those sequences come with their tables."""
+    oids = [found.oid for found in family]
+    return tuple(row[0] for row in session.query(_NUMBERED_BY, [oids, oids]))
+
+
+def identity_table(session: PgSession, sequence: int) -> int | None:
+    """Return the table of which a sequence is an identity column's."""
+    rows = session.query(_IDENTITY_TABLE, [sequence])
+    return rows[0][0] if rows else None
 
 
 def plan(session: PgSession, names: LayerNames, source: Found) -> Plan:

@@ -201,7 +201,7 @@ def _renamed(value: Any, layers: Layers) -> Any:
         case Structure():
             parts: Mapping[str, Any] = {
                 each.name: _renamed(getattr(value, each.name), layers) for each in fields(value)
-                if each.name not in ("needs", "members", "installed", "left_out", "schemas")
+                if each.name not in ("needs", "members", "installed", "stands_on", "left_out", "schemas")
             }  # fmt: skip
             return replace(value, **parts, schemas=tuple(dict.fromkeys(layers.tables.values())))
         case Text() | tuple():

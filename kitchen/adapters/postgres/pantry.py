@@ -20,6 +20,7 @@ from kitchen.adapters.postgres.structure import (
     type_conflicts,
     type_statements,
 )
+from kitchen.adapters.postgres.structure_blind import blind_routines, row_security
 from kitchen.adapters.postgres.structure_text import literal, qualified, quote
 from kitchen.adapters.postgres.structure_without import Dropped, without
 from kitchen.domain.catalogue import Catalogue
@@ -91,7 +92,7 @@ class PgPantryStore:
     def finish(self, version: int, structure: Structure) -> tuple[str, ...]:
         """Add indexes, constraints and views, bring sequences forward, gather statistics, open it for reading.
 
-        What is to be said of sequences is returned.
+        What is otherwise than in production, of sequences and of functions, is returned in words.
         """
         with self._open() as session:
             session.execute("SET maintenance_work_mem = '256MB'")
@@ -103,7 +104,7 @@ class PgPantryStore:
                 session.execute(f"ANALYZE {qualified(self.place(version, name))}")
             with session.transaction():
                 self._grant(session, version)
-        return said
+        return (*said, *row_security(structure), *blind_routines(structure))
 
     def query(self, statement: str, settings: Sequence[Secret] = ()) -> list[Row]:
         """Return the rows of a read-only statement, in a session that starts with the settings."""

@@ -116,6 +116,7 @@ def read_objects(
         needs=dict(structure_read_types.needs(session, named)),
         left_out=(*routines_left, *types_left),
         members=deparser.members,
+        stands_on=structure_read.extensions(session, relations),
     )
     return _with_bound(structure, session)
 

@@ -16,7 +16,7 @@ from kitchen.adapters.postgres.structure_model import (
 )
 from kitchen.adapters.postgres.structure_notes import comments, settings
 from kitchen.adapters.postgres.structure_order import at, ordered, placing
-from kitchen.adapters.postgres.structure_tables import bound_routines, is_deferred, options_of
+from kitchen.adapters.postgres.structure_tables import bound_routines, column_settings, is_deferred, options_of
 from kitchen.adapters.postgres.structure_text import Place, qualified, quote
 from kitchen.adapters.postgres.structure_types import BODIES_UNCHECKED, bound_type_statements, routine_statements
 from kitchen.domain.layout import TableName
@@ -161,6 +161,8 @@ def _view(view: View, place: Place, *, security_invoker: bool) -> Iterator[State
     body = view.definition.render(place).strip().removesuffix(";")
     ending = "" if not view.materialized or view.populated else "\nWITH NO DATA"
     yield Statement(f"CREATE {noun} {target}{names}{with_options} AS\n{body}{ending}", what)
+    if view.materialized:
+        yield from column_settings(noun, view, place)
     for column in view.columns:
         if column.default is not None:
             alter = f"ALTER VIEW {target} ALTER COLUMN {quote(column.name)}"

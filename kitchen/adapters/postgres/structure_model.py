@@ -84,6 +84,7 @@ class Table:
     rows: int
     triggers: tuple[Trigger, ...] = ()
     policies: tuple[Policy, ...] = ()
+    otherwise_enabled: tuple[tuple[str, str], ...] = ()  # triggers that a partition has from above, differently enabled
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +216,7 @@ class Structure:
     needs: dict[int, tuple[int, ...]] = field(default_factory=dict)  # views, routines, types: what must be there first
     left_out: tuple[str, ...] = ()
     members: dict[TableName, str] = field(default_factory=dict)  # what belongs to an extension, and to which
+    stands_on: dict[str, str] = field(default_factory=dict)  # extensions that no definition names, and their schemas
     installed: dict[str, str] = field(default_factory=dict)  # extensions of the target, and where they are there
 
     def table(self, name: TableName) -> Table | None:

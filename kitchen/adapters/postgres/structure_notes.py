@@ -20,7 +20,9 @@ from kitchen.adapters.postgres.structure_text import Place, literal, qualified, 
 from kitchen.domain.layout import TableName
 
 _KINDS = {"d": "ndistinct", "f": "dependencies", "m": "mcv"}
-_ENABLED = {"D": "DISABLE TRIGGER", "R": "ENABLE REPLICA TRIGGER", "A": "ENABLE ALWAYS TRIGGER"}
+_ENABLED = {
+    "O": "ENABLE TRIGGER", "D": "DISABLE TRIGGER", "R": "ENABLE REPLICA TRIGGER", "A": "ENABLE ALWAYS TRIGGER",
+}  # fmt: skip
 _COMMANDS = {"r": "SELECT", "a": "INSERT", "w": "UPDATE", "d": "DELETE", "*": "ALL"}
 
 
@@ -43,6 +45,9 @@ def settings(structure: Structure, place: Place, *, triggers: bool, policies: bo
     if triggers:
         for relation in relations.values():
             yield from _triggers(relation, place)
+        made = {trigger.name for relation in relations.values() for trigger in relation.triggers}
+        for table in structure.tables:
+            yield from _otherwise_enabled(table, made, place)
 
 
 def comments(structure: Structure, place: Place, within: Container[int] | None = None) -> Iterator[Statement]:
@@ -114,9 +119,16 @@ def _triggers(relation: Relation, place: Place) -> Iterator[Statement]:
     for trigger in relation.triggers:
         what = f"trigger {trigger.name} of {relation.name}"
         yield Statement(trigger.definition.render(place), what)
-        if trigger.enabled in _ENABLED:
+        if trigger.enabled != "O":
             yield Statement(f"ALTER TABLE {own} {_ENABLED[trigger.enabled]} {quote(trigger.name)}", what)
         yield from _comment("TRIGGER", f"{quote(trigger.name)} ON {own}", trigger.comment)
+
+
+def _otherwise_enabled(table: Table, made: Container[str], place: Place) -> Iterator[Statement]:
+    for name, state in table.otherwise_enabled:
+        if name in made:
+            alter = f"ALTER TABLE ONLY {qualified(at(place, table.name))} {_ENABLED[state]} {quote(name)}"
+            yield Statement(alter, f"trigger {name} of {table.name}")
 
 
 def _row_security(table: Table, place: Place) -> Iterator[Statement]:

@@ -91,6 +91,16 @@ SELECT oid, conname, conrelid, contype, conislocal, nullif(conparentid, 0), null
 FROM pg_constraint WHERE conrelid = ANY(%s) AND contype IN ('c', 'f', 'p', 'u', 'x') ORDER BY oid
 """
 
+_OPERATOR_CLASSES = """
+SELECT DISTINCT x.extname, n.nspname FROM pg_index i
+JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+    AND d.refclassid = 'pg_opclass'::regclass
+JOIN pg_depend e ON e.classid = d.refclassid AND e.objid = d.refobjid AND e.deptype = 'e'
+JOIN pg_extension x ON e.refclassid = 'pg_extension'::regclass AND x.oid = e.refobjid
+JOIN pg_namespace n ON n.oid = x.extnamespace
+WHERE i.indrelid = ANY(%s)
+"""
+
 _STATISTICS = """
 SELECT s.oid, n.nspname, s.stxname, s.stxrelid, s.stxkind::text[], nullif(coalesce(s.stxstattarget, -1), -1),
     obj_description(s.oid, 'pg_statistic_ext')
@@ -100,6 +110,11 @@ FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace WHERE s.st
 _TRIGGERS = """
 SELECT tgrelid, oid::text, tgname, tgenabled, obj_description(oid, 'pg_trigger') FROM pg_trigger
 WHERE tgrelid = ANY(%s) AND NOT tgisinternal AND tgparentid = 0 ORDER BY oid
+"""
+
+_OTHERWISE_ENABLED = """
+SELECT t.tgrelid, t.tgname, t.tgenabled FROM pg_trigger t JOIN pg_trigger above ON above.oid = t.tgparentid
+WHERE t.tgrelid = ANY(%s) AND NOT t.tgisinternal AND t.tgenabled <> above.tgenabled ORDER BY t.oid
 """
 
 _POLICIES = """
@@ -132,6 +147,9 @@ def relations(
     columns = _columns(session, oids, deparser, texts)
     triggers = _triggers(session, oids, texts)
     policies = _policies(session, oids, texts)
+    enabled: dict[int, list[tuple[str, str]]] = {}
+    for oid, trigger, state in session.query(_OTHERWISE_ENABLED, [list(oids)]):
+        enabled.setdefault(oid, []).append((trigger, state))
     tables: list[Table] = []
     views: list[View] = []
     for row in session.query(_RELATIONS, [list(oids)]):
@@ -148,6 +166,7 @@ def relations(
                 oid, name, row[3], row[4], own, tuple(row[13]), texts["partition key"].get(str(oid)),
                 texts["bound"].get(str(oid)), tuple(row[5]), row[6], texts["of type"].get(str(oid)), row[7], row[8],
                 row[9], row[10], row[11], tuple(triggers.get(oid, ())), tuple(policies.get(oid, ())),
+                tuple(enabled.get(oid, ())),
             )
         )  # fmt: skip
     return tuple(tables), tuple(views)
@@ -176,6 +195,14 @@ def constraints(session: PgSession, deparser: Deparser, oids: Sequence[int]) -> 
         Constraint(row[0], row[1], row[2], row[3], texts[str(row[0])], *row[4:])
         for row in session.query(_CONSTRAINTS, [list(oids)])
     )
+
+
+def extensions(session: PgSession, oids: Sequence[int]) -> dict[str, str]:
+    """Return the extensions on which indexes of the relations among oids stand, with their schemas.
+
+    Of a default operator class, such as an integer's in a GiST index, the definition says nothing.
+    """
+    return dict(session.query(_OPERATOR_CLASSES, [list(oids)]))
 
 
 def statistics(session: PgSession, deparser: Deparser, oids: Sequence[int]) -> tuple[Statistics, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping
 
 from kitchen.adapters.postgres.structure_model import Column, Sequence, Statement, Structure, Table
-from kitchen.adapters.postgres.structure_order import at, placing, tables_in_order
+from kitchen.adapters.postgres.structure_order import Relation, at, placing, tables_in_order
 from kitchen.adapters.postgres.structure_text import Place, Sort, literal, qualified, quote
 from kitchen.domain.layout import TableName
 
@@ -46,7 +46,7 @@ def placed_tables(structure: Structure, place: Place) -> Iterator[Statement]:
         inherits = _inherits(table, parents)
         yield _create(table, parents if inherits else [], identities, bound, place)
         yield from _relations_to_parents(table, parents, inherits, place)
-        yield from _column_settings(table, place)
+        yield from column_settings("TABLE ONLY", table, place)
     for sequence in structure.sequences:
         yield from ownership(sequence, tables, place)
 
@@ -180,10 +180,11 @@ def _overrides(table: Table, parents: list[Table], place: Place) -> Iterator[Sta
             yield Statement(f"{alter} SET NOT NULL", what)
 
 
-def _column_settings(table: Table, place: Place) -> Iterator[Statement]:
-    for column in table.columns:
-        alter = f"ALTER TABLE ONLY {qualified(at(place, table.name))} ALTER COLUMN {quote(column.name)}"
-        what = f"column {table.name}.{column.name}"
+def column_settings(noun: str, relation: Relation, place: Place) -> Iterator[Statement]:
+    """Yield how columns of a table or materialised view are stored and counted, where that is not their type's way."""
+    for column in relation.columns:
+        alter = f"ALTER {noun} {qualified(at(place, relation.name))} ALTER COLUMN {quote(column.name)}"
+        what = f"column {relation.name}.{column.name}"
         if column.storage:
             yield Statement(f"{alter} SET STORAGE {column.storage}", what)
         if column.statistics is not None:

@@ -51,6 +51,7 @@ def _extensions(structure: Structure, types_mapping: Mapping[str, str]) -> Itera
     named = {reference.name for text in texts_of(structure) for reference in text.references()
              if reference.sort is Sort.EXTENSION}  # fmt: skip
     homes = {structure.members[name]: name.schema for name in sorted(named, key=str) if name in structure.members}
+    homes = structure.stands_on | homes
     for extension, schema in sorted(homes.items()):
         if extension not in structure.installed:
             home = quote(extension_home(structure, extension, schema, types_mapping))

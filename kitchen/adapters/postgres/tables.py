@@ -13,7 +13,7 @@ from kitchen.adapters.postgres import layer_moment
 from kitchen.adapters.postgres.connection import PgSession
 from kitchen.adapters.postgres.hydrate import Chosen, Hydration, locked
 from kitchen.adapters.postgres.hydrate_names import Found, LayerNames
-from kitchen.adapters.postgres.hydrate_plan import family_of
+from kitchen.adapters.postgres.hydrate_plan import family_of, identity_table, numbered_by
 from kitchen.adapters.postgres.hydrate_rebind import rebind
 from kitchen.adapters.postgres.hydrate_work import NameTaken, Raced
 from kitchen.adapters.postgres.row_security import filtered
@@ -94,9 +94,16 @@ class PgTables:
     ) -> Hydrated | None:  # fmt: skip
         """Copy the first hit of a logical table into the kitchen, faithfully; None where it is the kitchen's already.
 
-        Raises NotFound where nobody in the layer has it, Refused for a view, Conflict where something of the kitchen's
-        has a name that the copy needs.
+        A partition, or an identity's sequence, stands for its table. Other tables whose identity numbers it takes come
+        first. Raises NotFound where nobody in the layer has it, Refused for a view, Conflict where something of the
+        kitchen's has a name that the copy needs.
         """
+        return self._hydrate(session, layer, table, with_rows=with_rows, chosen=chosen, above=frozenset())
+
+    def _hydrate(
+        self, session: Session, layer: Layer, table: TableName, *, with_rows: bool,
+        chosen: Mapping[TableName, tuple[ChosenRows, ...]] | None, above: frozenset[TableName],
+    ) -> Hydrated | None:  # fmt: skip
         postgres = _postgres(session)
         over_taken_names = False
         for attempt in range(_ATTEMPTS):
@@ -104,6 +111,13 @@ class PgTables:
             source = _source(postgres, names, table)
             if source is None:
                 return None
+            for oid in numbered_by(postgres, source):
+                other = names.by_oid.get(oid)
+                logical = names.logical(other.name) if other is not None else None
+                if logical is not None and not names.is_own(logical) and logical not in above:
+                    self._hydrate(
+                        session, layer, logical, with_rows=with_rows, chosen=chosen, above=above | {table}
+                    )  # fmt: skip
             try:
                 done = _copy(
                     postgres, layer, source, with_rows=with_rows, chosen=chosen, over_taken_names=over_taken_names
@@ -173,6 +187,8 @@ def _source(session: PgSession, names: LayerNames, table: TableName) -> list[Fou
         )
     if found.kind == "f":
         raise Refused(f"{table} is a foreign table: its rows are on another server")
+    if found.kind == "S" and (numbered := names.by_oid.get(identity_table(session, found.oid) or 0)) is not None:
+        found = numbered
     if found.kind not in "rp":
         return [found]
     family = [names.by_oid[oid] for oid in family_of(session, found.oid) if oid in names.by_oid]
