@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def asked(
-    app: App, services: Services, kitchen: Kitchen, *, wait: bool, dry_run: bool, yes: bool, as_json: bool
+    app: App, services: Services, kitchen: Kitchen, *, wait: bool, again: bool, dry_run: bool, yes: bool, as_json: bool
 ) -> None:
     """Show, ask the runner and follow, or follow what was asked before."""
-    from kitchen.operations.asking import ask, plan_asking
+    from kitchen.operations.asking import ask, plan_asking, refuse_refused
 
     asking = plan_asking(services, app.repository, kitchen)
     if asking.commit is None:
@@ -26,6 +26,8 @@ def asked(
         if as_json:
             output.emit_json({"kitchen": kitchen.name, "into": asking.target.name, "request": None, "release": None})
         return
+    if not again:
+        refuse_refused(asking)
     if dry_run:
         output.steps(_steps(services, asking), as_json=as_json)
         return
@@ -79,10 +81,14 @@ def _steps(services: Services, asking: Asking) -> list[str]:
 
 
 def _tell(services: Services, asking: Asking) -> None:
+    from kitchen.operations.asking import said_of
+
     environment = services.environment.name
     output.say(f"{services.person} does not publish in {environment}: its runner is asked")
     for says in _steps(services, asking)[1:]:
         output.say(f"  {says}")
+    if asking.refused is not None:
+        output.warn(said_of(asking.refused))
     for path in asking.guarded:
         output.warn(f"changes who may do what, what is masked, or what guards: {path}; nobody publishes that unseen")
 
@@ -134,4 +140,5 @@ def request_document(request: MergeRequest) -> dict[str, object]:
     """Return a request as ``--json`` prints it."""
     return {"number": request.number, "kitchen": request.kitchen, "into": request.target, "commit": request.commit,
             "by": request.by, "asked_at": request.asked_at, "state": request.state, "taken_by": request.taken_by,
-            "release": request.release, "exit_code": request.code, "said": request.said}  # fmt: skip
+            "release": request.release, "exit_code": request.code, "said": request.said, "hint": request.hint,
+            "waiting_for": request.said if request.state == "waiting" else None}  # fmt: skip

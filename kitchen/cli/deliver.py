@@ -37,11 +37,12 @@ if TYPE_CHECKING:
 @environment_option
 @click.option("--no-wait", is_flag=True, help="Where the runner is asked: do not wait for its answer.")
 @click.option("--withdraw", is_flag=True, help="Take back what the runner was asked for.")
+@click.option("--again", is_flag=True, help="Ask the runner again for what it has refused, though nothing changed.")
 @changing_options
 @json_option
 def merge_command(
     *, kitchen: str | None, kitchen_option: str | None, environment: str | None, no_wait: bool, withdraw: bool,
-    dry_run: bool, yes: bool, as_json: bool,
+    again: bool, dry_run: bool, yes: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Prove the merge of a kitchen into its parent, then move branch and tables together.
 
@@ -61,7 +62,7 @@ def merge_command(
         if withdraw:
             asking.withdrawn(services, found, dry_run=dry_run, as_json=as_json)
         else:
-            asking.asked(app, services, found, wait=not no_wait, dry_run=dry_run, yes=yes, as_json=as_json)
+            asking.asked(app, services, found, wait=not no_wait, again=again, dry_run=dry_run, yes=yes, as_json=as_json)
         return
     merge = plan_merge(services, app.repository, found)
     if _merged(app, services, merge, found.name, dry_run=dry_run, yes=yes, as_json=as_json):
@@ -143,7 +144,9 @@ def promote_command(*, environment: str | None, source: str | None, dry_run: boo
     if release.missing_approvals:
         try:
             release = approve(services, app.repository, release)
-            output.say(f"  approved by {services.person}")
+            output.say(
+                f"  approved by {services.person}" + (", who planned it" if release.by == services.person else "")
+            )
         except Refused as refused:
             output.warn(refused.message)
     release = _applied(app, services, release)

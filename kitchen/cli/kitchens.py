@@ -100,7 +100,8 @@ def _parent(each: Overview) -> str | None:
 
 def _state(each: Overview) -> str:
     if each.asked is not None:
-        return f"{each.state.value}, asked to merge"
+        waits = each.asked.state == "waiting"
+        return f"{each.state.value}, {'waiting for approval' if waits else 'asked to merge'}"
     is_refused = each.answered is not None and each.answered.state == "refused"
     return f"{each.state.value}, refused" if is_refused else each.state.value
 
@@ -247,7 +248,9 @@ def _asked(request: MergeRequest | None, now: datetime) -> str | None:
     if request is None:
         return None
     when = f"{output.ago(request.asked_at, now)} ago"
-    return f"{request.state}: request {request.number} for {request.commit[:12]}, by {request.by}, {when}"
+    state = request.said if request.state == "waiting" and request.said else request.state
+    hint = f"; {request.hint}" if request.state == "waiting" and request.hint else ""
+    return f"{state}{hint}: request {request.number} for {request.commit[:12]}, by {request.by}, {when}"
 
 
 def _answer(request: MergeRequest | None, now: datetime) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import click
 
 from kitchen.app import App
 from kitchen.cli.output import step
-from kitchen.errors import KitchenError, NotFound
+from kitchen.domain.duration import parse_duration, said
+from kitchen.domain.merge_request import AT_MOST
+from kitchen.errors import InvalidInput, KitchenError, NotFound
 
 Command = Callable[..., Any]
 
@@ -103,6 +106,21 @@ def changing_options(command: Command) -> Command:
 def dry_run_option(command: Command) -> Command:
     """Add ``--dry-run``, for commands that never ask; ``--yes`` is taken there, too, so that scripts need not know."""
     return _dry_run(never_asks(command))
+
+
+def at_most_option(command: Command) -> Command:
+    """Add ``--at-most``: how long what one request runs may take."""
+    return click.option(
+        "--at-most", metavar="30m", default=said(AT_MOST), show_default=True, callback=_limit,
+        help="How long what a request runs may take, whatever its recipes allow themselves.",
+    )(command)  # fmt: skip
+
+
+def _limit(ctx: click.Context, param: click.Parameter, value: str) -> timedelta:
+    found = parse_duration(value)
+    if not found:
+        raise InvalidInput("--at-most 0s leaves no time for anything", hint=f"--at-most {said(AT_MOST)}")
+    return found
 
 
 def never_asks(command: Command) -> Command:

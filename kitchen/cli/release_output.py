@@ -32,6 +32,8 @@ def tell_plan(plan: ReleasePlan, left: Iterable[str] = ()) -> None:
     output.say(f"  gates: {asked}, {counted(plan.approvals, 'approval')}")
     for what in plan.loosens:
         output.warn(f"somebody else must agree: {what}")
+    for what in plan.alone:
+        output.warn(f"nobody else may approve here, so nobody else agrees: {what}")
     for path in plan.guarded:
         output.warn(f"changes who may do what, what is masked, or what guards: {path}")
     for said in left:
@@ -63,7 +65,14 @@ def described(release: Release) -> dict[str, object]:
         "plan_hash": release.plan.hash,
         "plan": release.plan.to_document(),
         "approvals": [
-            {"by": one.by, "at": one.at, "of_this_plan": one in release.agreed, "own": one.own}
+            {
+                "by": one.by,
+                "at": one.at,
+                "of_this_plan": one.plan_hash == release.plan.hash,
+                "own": one.own,
+                "counts": one in release.agreed,
+                "void": one.void,
+            }
             for one in release.approvals
         ],
         "missing_approvals": release.missing_approvals,

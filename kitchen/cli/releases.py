@@ -84,6 +84,10 @@ def approve(number: int, environment: str | None, dry_run: bool, as_json: bool) 
         return
     own = ", who planned it too" if any(a.own and a.by == services.person for a in release.agreed) else ""
     output.done(f"release {number} (plan {release.plan.hash[:12]}) is approved by {services.person}{own}")
+    asked = services.control.requests.of_release(number)
+    if asked is not None and asked.is_standing and not release.missing_approvals:
+        output.say(f"next: the runner takes up request {asked.number} of {asked.by}; or {next_command(release)}")
+        return
     output.say(f"next: {next_command(release)}")
 
 
@@ -238,8 +242,8 @@ def show(number: int, environment: str | None, as_json: bool) -> None:
     if asked is not None:
         output.say(f"  asked for by {asked.by}, request {asked.number}")
     for approval in release.approvals:
-        of_it = "" if approval in release.agreed else " (of an earlier plan)"
-        output.say(f"  approved by {approval.by}, {approval.at:%Y-%m-%d %H:%M}{of_it}")
+        void = "" if approval in release.agreed else f", which does not count: {approval.void or 'of an earlier plan'}"
+        output.say(f"  approved by {approval.by}, {approval.at:%Y-%m-%d %H:%M}{', own' if approval.own else ''}{void}")
     if (until := rollback_until(release)) is not None:
         output.say(f"  what it replaced is kept until {until:%Y-%m-%d}, and longer while it is among the newest")
     for swapped in release.swapped:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import click
 
 from kitchen.app import App, Services
 from kitchen.cli import output
-from kitchen.cli.options import current_app, environment_option, json_option
+from kitchen.cli.options import at_most_option, current_app, environment_option, json_option
+from kitchen.domain.duration import said
 from kitchen.errors import KitchenError, NotPermitted, Unavailable
 
 
@@ -54,8 +55,9 @@ def list_command(environment: str | None, as_json: bool) -> None:
 @schedule_command.command("serve")
 @click.option("--once", is_flag=True, help="Answer what is due now, and end: for cron and timers of the system.")
 @click.option("--programs", is_flag=True, help="For merge requests: start Python and command nodes too, as you.")
+@at_most_option
 @environment_option
-def serve_command(once: bool, programs: bool, environment: str | None) -> int:
+def serve_command(*, once: bool, programs: bool, at_most: timedelta, environment: str | None) -> int:
     """Answer schedules as they become due, one after the other, until SIGTERM or Ctrl-C.
 
     Where this login may publish, merges that people ask for are done beside it, as kitchen ci publish does them.
@@ -72,14 +74,15 @@ def serve_command(once: bool, programs: bool, environment: str | None) -> int:
     asked = _publishable(app, environment)
     if once:
         for name in asked:
-            carried_out(command(name, programs=programs), app.root, stop=stop, say=output.step)
+            answer = command(name, programs=programs, at_most=said(at_most))
+            carried_out(answer, app.root, stop=stop, say=output.step)
     else:
         output.say("serving schedules; SIGTERM or Ctrl-C ends this")
         for name in asked:
             output.say(f"answering what people ask to merge in {name}")
     threads = [] if once else attending(
         {name: _finder(name) for name in asked}, app.root, stop=stop, say=output.step, warn=output.warn,
-        programs=programs,
+        programs=programs, at_most=said(at_most),
     )  # fmt: skip
     well = serve(
         lambda: _places(environment), app.root, stop=stop, say=output.step, warn=output.warn, once=once

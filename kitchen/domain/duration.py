@@ -17,3 +17,10 @@ def parse_duration(text: str) -> timedelta:
         raise InvalidInput(f"{text[:40]!r} is no duration: write it like 2w, 14d, 26h, 10m, 30s or 1h30m")
     weeks, days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
     return timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+def said(duration: timedelta) -> str:
+    """Return a duration as people write it; parts of a second are left out."""
+    minutes, seconds = divmod(int(duration.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    return "".join(f"{n}{unit}" for n, unit in ((hours, "h"), (minutes, "m"), (seconds, "s")) if n) or "0s"

@@ -8,6 +8,8 @@ from enum import StrEnum
 from uuid import UUID
 
 ATTEMPTS = 3  # of runners that were killed while they proved it, before it is given up
+ROUNDS = 5  # of one answer, each on what the target has become meanwhile
+AT_MOST = timedelta(minutes=30)  # for what a request runs, whatever its recipes' own timeouts are
 PRESENCE = timedelta(minutes=2)  # a runner that was seen within that time is taken to be there
 
 
@@ -16,6 +18,7 @@ class RequestState(StrEnum):
 
     QUEUED = "queued"
     PROVING = "proving"
+    WAITING = "waiting"  # for approvals
     PUBLISHED = "published"
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
@@ -42,11 +45,12 @@ class MergeRequest:
     code: int | None  # of a refusal: the exit code that the merge would have had
     said: str | None
     hint: str | None
+    base: str | None = None  # of a refusal: what the target's branch had then
 
     @property
     def is_standing(self) -> bool:
         """Say whether it waits for an answer."""
-        return self.state in (RequestState.QUEUED, RequestState.PROVING)
+        return self.state in (RequestState.QUEUED, RequestState.PROVING, RequestState.WAITING)
 
 
 @dataclass(frozen=True, slots=True)

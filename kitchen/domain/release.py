@@ -38,6 +38,7 @@ class Approval:
     at: datetime
     plan_hash: str
     own: bool  # by whoever planned it
+    void: str | None = None  # why it does not count, as the server judges it now
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,8 @@ class ReleasePlan:
     approvals: int = 0  # wanted by the target's gates
     tests: str = "affected"
     loosens: tuple[str, ...] = ()  # masking, roles, gates, in words: somebody else must agree
+    others: bool = False  # whoever planned it does not approve it
+    alone: tuple[str, ...] = ()  # in words: what somebody else should agree to, where nobody else may approve
     again: tuple[int, ...] = ()  # releases that were rolled back, and whose changes come in again
     restores: int | None = None  # for rollbacks: the release whose state comes back; 0 is what was before the first
 
@@ -82,6 +85,7 @@ class ReleasePlan:
             "files": list(self.files), "guarded": list(self.guarded), "approvals": self.approvals, "tests": self.tests,
             "restores": self.restores, **({"loosens": list(self.loosens)} if self.loosens else {}),
             **({"again": list(self.again)} if self.again else {}),
+            **({"others": True} if self.others else {}), **({"alone": list(self.alone)} if self.alone else {}),
         }  # fmt: skip
 
     @classmethod
@@ -124,8 +128,8 @@ class Release:
 
     @property
     def agreed(self) -> tuple[Approval, ...]:
-        """Return the approvals of the plan as it is."""
-        return tuple(approval for approval in self.approvals if approval.plan_hash == self.plan.hash)
+        """Return the approvals that count: of the plan as it is, by whoever may still give one."""
+        return tuple(one for one in self.approvals if one.plan_hash == self.plan.hash and one.void is None)
 
     @property
     def missing_approvals(self) -> int:

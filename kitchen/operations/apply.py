@@ -9,7 +9,9 @@ from uuid import uuid4
 from kitchen.domain.journal import Operation
 from kitchen.domain.kitchen import Kind, Kitchen
 from kitchen.domain.release import Release, ReleaseKind, ReleaseState
-from kitchen.errors import Conflict, NotFound, Refused
+from kitchen.errors import Conflict, NotFound
+from kitchen.operations.allowance import NO_LIMIT, Allowance
+from kitchen.operations.approvals import refuse_unapproved
 from kitchen.operations.create import candidate as candidate_of
 from kitchen.operations.create_plan import from_document, to_document
 from kitchen.operations.delivery import merge_result, refuse_dirty
@@ -57,17 +59,14 @@ def check_appliable(repository: Repository, release: Release, *, asked: bool = F
                 f"release {number} is stale: branch {branch} has moved since it was planned",
                 hint=f"{again}, and look again",
             )
-    if release.missing_approvals:
-        raise Refused(
-            f"release {number} needs {release.missing_approvals} more approval(s)",
-            hint=f"kitchen release approve {number} -e {release.environment}",
-        )
+    refuse_unapproved(release)
     refuse_dirty(repository, plan.branch, any_change=False, incoming=plan.files)
 
 
 def apply(
-    services: DeliveryServices, repository: Repository, release: Release, *, say: Say, asked: bool = False
-) -> Applied:
+    services: DeliveryServices, repository: Repository, release: Release, *, say: Say, asked: bool = False,
+    allowance: Allowance = NO_LIMIT,
+) -> Applied:  # fmt: skip
     """Prove the result in a candidate, then move branch and tables.
 
     Raises Refused where a test says no, with everything undone; Conflict where it is stale or in use.
@@ -78,7 +77,7 @@ def apply(
     identity = uuid4()
     needed = needs_candidate(release)
     candidate = candidate_of(services, target, commit, identity) if needed else None
-    delivery = Delivery(services, repository, release, commit, target, candidate, say)
+    delivery = Delivery(services, repository, release, commit, target, candidate, say, allowance)
     arguments = {
         "release": release.number, "commit": commit, "target": to_document(target),
         "candidate": to_document(candidate) if candidate is not None else None,

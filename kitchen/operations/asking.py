@@ -57,6 +57,8 @@ class Asking:
     standing: MergeRequest | None
     is_behind: bool = False  # the branch has gone on since it was asked for
     guarded: tuple[str, ...] = ()  # files of it that say who may do what, what is masked, or what guards
+    refused: MergeRequest | None = None  # the last answer, where it was a refusal of the same commit
+    is_changed: bool = True  # the target's branch, since that refusal
 
 
 def plan_asking(services: DeliveryServices, repository: Repository, kitchen: Kitchen) -> Asking:
@@ -88,7 +90,33 @@ def plan_asking(services: DeliveryServices, repository: Repository, kitchen: Kit
         return Asking(kitchen, target, None, None)
     result = repository.commit_tree(merged.tree, [merged.target, merged.source], "kitchen: merge result")
     guarded = tuple(path for path in repository.changed_paths(merged.target, result) if is_guarded(path))
-    return Asking(kitchen, target, source, None, guarded=guarded)
+    refused = _refusal(control, kitchen, target, source)
+    changed = refused is None or refused.base != base
+    return Asking(kitchen, target, source, None, guarded=guarded, refused=refused, is_changed=changed)
+
+
+def _refusal(control: Control, kitchen: Kitchen, target: Kitchen, commit: str) -> MergeRequest | None:
+    """Return the newest request of a kitchen where it was for the same and was refused."""
+    for last in control.requests.newest_of([kitchen.id]):
+        if last.state is RequestState.REFUSED and (last.commit, last.target) == (commit, target.name):
+            return last
+    return None
+
+
+def refuse_refused(asking: Asking) -> None:
+    """Raise Refused, with the answer of then, where the same was refused and nothing has changed since."""
+    if asking.refused is not None and not asking.is_changed:
+        raise Refused(
+            f"{said_of(asking.refused)}; neither it nor {asking.target.name} has changed since",
+            hint=f"commit what mends it and push, or ask all the same: kitchen merge {asking.kitchen.name} --again",
+        )
+
+
+def said_of(refused: MergeRequest) -> str:
+    """Return, in words, what was refused, when and why."""
+    when = f", {refused.ended_at:%Y-%m-%d %H:%M} UTC" if refused.ended_at is not None else ""
+    by = f" by {refused.taken_by}" if refused.taken_by is not None else ""
+    return f"{refused.commit[:12]} was refused{by} (request {refused.number}{when}): {refused.said}"
 
 
 def standing_of(control: Control, kitchen: Kitchen) -> MergeRequest | None:
@@ -173,6 +201,8 @@ def _described(services: Services, request: MergeRequest, *, is_alone: bool) -> 
         before = f", {len(first)} before it" if first else ""
         why = "no runner is there" if is_alone else request.said
         return f"queued{before}" + (f" ({why})" if why else "")
+    if request.state is RequestState.WAITING:
+        return request.said or "waiting for approval"
     doing = _step_of(services.control, request)
     return f"proving, by {request.taken_by}" + (f": {doing}" if doing else "")
 

@@ -6,7 +6,7 @@ Each answer is a process of its own, so that neither its memory nor its failure 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -33,21 +33,23 @@ class Services(Protocol):
     def person(self) -> str: ...
 
 
-def command(environment: str, *, programs: bool) -> tuple[str, ...]:
+def command(environment: str, *, programs: bool, at_most: str | None = None) -> tuple[str, ...]:
     """Return what answers the requests of an environment, once."""
     answer = ours("ci", "publish", "--yes", "-e", environment)
-    return (*answer, "--programs") if programs else answer
+    limit = ("--at-most", at_most) if at_most is not None else ()
+    return (*answer, *limit, *(("--programs",) if programs else ()))
 
 
 def attending(
     places: Mapping[str, Callable[[], Services]], root: Path, *, stop: threading.Event, say: Say, warn: Say,
-    programs: bool,
+    programs: bool, at_most: str | None = None,
 ) -> list[threading.Thread]:  # fmt: skip
     """Begin to answer requests in each environment, beside everything else; returns what ends after ``stop``."""
     threads = [
         threading.Thread(
             target=attend, args=(name, find, root), name=f"requests of {name}",
-            kwargs={"stop": stop, "say": say, "warn": warn, "programs": programs},
+            kwargs={"answer": command(name, programs=programs, at_most=at_most), "stop": stop, "say": say,
+                    "warn": warn},
         )
         for name, find in places.items()
     ]  # fmt: skip
@@ -57,9 +59,10 @@ def attending(
 
 
 def attend(
-    name: str, find: Callable[[], Services], root: Path, *, stop: threading.Event, say: Say, warn: Say, programs: bool
-) -> None:
-    """Answer what people ask in one environment until told to stop."""
+    name: str, find: Callable[[], Services], root: Path, *, answer: Sequence[str], stop: threading.Event, say: Say,
+    warn: Say,
+) -> None:  # fmt: skip
+    """Answer what people ask in one environment, by a command of ours, until told to stop."""
     services: Services | None = None
     looks, said = 0, ""
     while not stop.is_set():
@@ -68,10 +71,10 @@ def attend(
             services = services or find()
             if looks % _BEAT == 0:
                 services.control.requests.beat(services.person, services.control.host)
-            if services.control.requests.standing():
-                carried_out(command(name, programs=programs), root, stop=stop, say=say)
+            if services.control.requests.due():
+                carried_out(answer, root, stop=stop, say=say)
                 services.control.requests.beat(services.person, services.control.host)
-                pause = PATIENCE if services.control.requests.standing() else TICK
+                pause = PATIENCE if services.control.requests.due() else TICK
             looks, said = looks + 1, ""
         except KitchenError as error:
             if error.message != said:

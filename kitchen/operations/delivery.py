@@ -19,7 +19,7 @@ from kitchen.files.environment import read_environments
 from kitchen.files.recipe import list_recipes, read_recipe
 from kitchen.operations.above import Above
 from kitchen.operations.delivery_services import DeliveryServices
-from kitchen.operations.review import loosened
+from kitchen.operations.review import agreement
 from kitchen.operations.sharing import base_of, here, truth
 from kitchen.operations.unfinished import halted, way_out
 from kitchen.ports import MergePreview, Repository
@@ -294,14 +294,14 @@ def plan_delivery(
             services, repository, target, standing_commit(services, repository, target, merged.target), tree
         )
     files = repository.changed_paths(merged.target, proposed)
-    loosens = loosened(services, repository, target, gates, base=merged.target, proposed=proposed)
+    agreed = agreement(services, repository, target, gates, base=merged.target, proposed=proposed)
     document = ReleasePlan(
         source=source, source_branch=source_branch, branch=target.branch, base=merged.target, head=merged.source,
         nodes=effect.nodes, tables=tuple(sorted(map(str, effect.writes))), drops=tuple(sorted(map(str, effect.drops))),
         changes=tuple(sorted(map(str, effect.changes))),
         commits=repository.log(merged.target, merged.source), files=files,
         guarded=tuple(path for path in files if is_guarded(path)), tests=gates.tests,
-        approvals=max(gates.approvals, 1 if loosens else 0), loosens=loosens,
+        approvals=agreed.approvals, loosens=agreed.loosens, others=agreed.others, alone=agreed.alone,
         again=_again(services, repository, target, merged.target, merged.source),
     )  # fmt: skip
     return document, effect

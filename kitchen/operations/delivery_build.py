@@ -15,6 +15,7 @@ from kitchen.domain.release import Release, ReleaseKind
 from kitchen.domain.run import Run, RunState
 from kitchen.errors import Refused
 from kitchen.files.recipe import list_recipes, read_recipe
+from kitchen.operations.allowance import NO_LIMIT, Allowance
 from kitchen.operations.create import create_steps
 from kitchen.operations.delivery_services import DeliveryServices
 from kitchen.operations.run import plan_recipe, run_recipe, run_tests
@@ -35,6 +36,7 @@ class Delivery:
     target: Kitchen
     candidate: Kitchen | None  # None: nothing is run and no table changes
     say: Say
+    allowance: Allowance = NO_LIMIT  # for what people's recipes run
 
     @property
     def tag(self) -> str | None:
@@ -79,10 +81,11 @@ def _run_step(delivery: Delivery, recipe: str) -> Step:
     candidate = as_ready(delivery)
 
     def do() -> None:
-        run = run_recipe(
-            delivery.services, candidate, read_recipe(delivery.folder, recipe), nodes=nodes, folder=delivery.folder,
-            commit=delivery.commit, say=delivery.say,
-        )  # fmt: skip
+        with delivery.allowance.limits():
+            run = run_recipe(
+                delivery.services, candidate, read_recipe(delivery.folder, recipe), nodes=nodes, folder=delivery.folder,
+                commit=delivery.commit, say=delivery.say,
+            )  # fmt: skip
         _require(run, delivery)
 
     what = f"running {', '.join(nodes)} of {recipe} in {candidate.name}"
@@ -91,8 +94,9 @@ def _run_step(delivery: Delivery, recipe: str) -> Step:
 
 def _tests_step(delivery: Delivery) -> Step:
     def do() -> None:
-        for name in list_recipes(delivery.folder):
-            _test(delivery, read_recipe(delivery.folder, name))
+        with delivery.allowance.limits():
+            for name in list_recipes(delivery.folder):
+                _test(delivery, read_recipe(delivery.folder, name))
 
     which = "all tests" if delivery.release.plan.tests == "all" else "the tests that see it"
     return Step("tests", f"asking {which}", do=do, look=lambda: False)

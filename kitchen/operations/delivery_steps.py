@@ -15,6 +15,7 @@ from kitchen.domain.run import Run, RunState
 from kitchen.domain.words import counted
 from kitchen.errors import Conflict, KitchenError, Refused
 from kitchen.files.recipe import read_recipe
+from kitchen.operations.approvals import refuse_unapproved, who_agreed
 from kitchen.operations.delete import delete_steps
 from kitchen.operations.delivery_build import (
     Delivery,
@@ -42,7 +43,7 @@ def delivery_steps(delivery: Delivery) -> list[Step]:
     candidate = delivery.candidate
     if candidate is not None:
         steps += [*build_steps(delivery, candidate), _sealing(delivery, candidate), _rehearsal(delivery)]
-    steps += [publishing_step(delivery.services, delivery.target), branch_step(delivery)]
+    steps += [_closing(delivery), branch_step(delivery)]
     steps += [_swap(delivery), follow_step(delivery.repository, delivery.release.plan.branch, delivery)]
     if delivery.release.kind is ReleaseKind.MERGE:
         steps.append(_children_step(delivery))
@@ -98,6 +99,17 @@ def _rehearsal(delivery: Delivery) -> Step:
             delivery.say(f"  not carried over: {said}")
 
     return Step("rehearsal", "rehearsing the swap", do=do, look=lambda: False)
+
+
+def _closing(delivery: Delivery) -> Step:
+    """Return the last step before the pivot: whoever approved may have left while it was proven."""
+    step, number = publishing_step(delivery.services, delivery.target), delivery.release.number
+
+    def do() -> None:
+        refuse_unapproved(delivery.services.control.releases.get(number) or delivery.release)
+        step.do()
+
+    return replace(step, do=do)
 
 
 def publishing_step(services: DeliveryServices, target: Kitchen) -> Step:
@@ -233,6 +245,7 @@ def _record(delivery: Delivery, done: Published) -> None:
     open_again(delivery.services, target)
     asked = control.requests.published(release.number)
     detail = {"release": release.number, "commit": delivery.commit, "tables": [str(e.name) for e in done.exchanged],
+              **who_agreed(control.releases.get(release.number) or release),
               **({"request": asked.number, "asked_by": asked.by} if asked is not None else {})}  # fmt: skip
     control.audit.outcome("publish", target.name, "released", detail)
 

@@ -233,7 +233,7 @@ def _examine_state(chart: Chart, services: Services) -> None:
 
 def _examine_runner(chart: Chart, services: Services) -> None:
     """Say whether anybody answers what people ask to merge."""
-    waiting = len(services.control.requests.standing())
+    waiting = len(services.control.requests.due())
     asked = f"{counted(waiting, 'merge request')} {'waits' if waiting == 1 else 'wait'}" if waiting else ""
     is_absent, last = absent_runner(services)
     name = services.environment.name

@@ -178,7 +178,9 @@ def next_command(
     if (changes.halted or changes.unresolved) and kitchen.worktree is not None:
         return way_out(kitchen.worktree, changes), halted(kitchen.worktree, changes)
     if kitchen.asked is not None:
-        return f"kitchen merge {name}", f"{kitchen.asked.by} asked for its merge: this follows the answer"
+        follows = f"{kitchen.asked.by} asked for its merge: this follows the answer"
+        waits = kitchen.asked.said if kitchen.asked.state is RequestState.WAITING else None
+        return f"kitchen merge {name}", waits or follows
     if changes.paths:
         return "git add --all && git commit", "there are uncommitted changes"
     if left := next((each for each in elsewhere if each.subject != PANTRY and not each.is_going_on), None):
@@ -202,7 +204,7 @@ def _onwards(kitchen: Overview) -> tuple[str, str]:
     if run is not None and run.state in (RunState.FAILED, RunState.ERRORED):
         return f"kitchen runs show -k {name}", f"the last run of {run.recipe} {run.state}"
     if kitchen.ahead and answered is not None and answered.state is RequestState.REFUSED:
-        why = f"the runner refused it: {answered.said}; commit what mends it, or ask anew: kitchen merge {name}"
+        why = f"the runner refused it: {answered.said}; commit what mends it, or ask anew: kitchen merge {name} --again"
         return f"kitchen enter {name}", why
     if kitchen.ahead and run is None:
         return f"kitchen run RECIPE -k {name}", "nothing was run since the kitchen was made"

@@ -8,6 +8,7 @@ from kitchen.domain.environment import Environment
 from kitchen.domain.release import Release, ReleaseKind, ReleasePlan, ReleaseState
 from kitchen.errors import NotFound, Refused
 from kitchen.operations.apply import rebuild, target_of
+from kitchen.operations.approvals import may_approve
 from kitchen.operations.delivery import Effect, gates_of, merge_result, plan_delivery, refuse_dirty, target_head_of
 from kitchen.operations.delivery_services import DeliveryServices
 from kitchen.operations.sharing import fetch, here, refuse_behind, truth
@@ -93,12 +94,15 @@ def approve(services: DeliveryServices, repository: Repository, release: Release
     if repository.resolve(release.plan.base) is None:  # planned on another machine, after this one last looked
         fetch(repository, [release.plan.branch])
     gates = gates_of(repository, target_of(services, release), release.plan.base)
-    if own and (release.plan.loosens or not gates.self_approval):
+    others = () if services.environment.is_embedded else may_approve(services, but=(release.by,))
+    if own and (release.plan.others or not gates.self_approval):
+        whom = f"({', '.join(others)})" if others else f"and nobody else may in {services.environment.name}"
         raise Refused(
-            f"release {release.number} was planned by {release.by}: somebody else must approve it",
-            hint=f"kitchen release show {release.number}",
-        )
-    detail = {"release": release.number, "hash": release.plan.hash, "own": own}
+            f"release {release.number} was planned by {release.by}: somebody else must approve it {whom}",
+            hint=f"kitchen release show {release.number}" if others else
+            f"kitchen environment admit PERSON -e {services.environment.name} --role releaser",
+        )  # fmt: skip
+    detail = {"release": release.number, "hash": release.plan.hash, "own": own, "others": list(others)}
     services.control.audit.intent("release approve", release.kitchen, detail)
     services.control.releases.approve(release.number, by=services.person)
     services.control.audit.outcome("release approve", release.kitchen, "approved", detail)

@@ -7,27 +7,33 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from kitchen.domain.journal import Operation
 from kitchen.domain.kitchen import Kitchen, State
-from kitchen.domain.merge_request import ATTEMPTS, MergeRequest, RequestState
+from kitchen.domain.merge_request import AT_MOST, ATTEMPTS, ROUNDS, MergeRequest, RequestState
 from kitchen.domain.recipe import NodeKind
 from kitchen.domain.release import Release, ReleasePlan, ReleaseState
-from kitchen.errors import KitchenError, NotFound, NotPermitted, Refused, Unavailable
+from kitchen.domain.words import counted
+from kitchen.errors import Conflict, KitchenError, NotFound, NotPermitted, Refused, Unavailable
 from kitchen.files.recipe import read_recipe
+from kitchen.operations.allowance import Allowance
 from kitchen.operations.apply import apply
+from kitchen.operations.approvals import may_approve
 from kitchen.operations.asking import ANSWERING
 from kitchen.operations.delivery import merge_result
 from kitchen.operations.delivery_services import DeliveryServices
 from kitchen.operations.merge import Merge, plan_asked, record
 from kitchen.operations.recover import is_alive, recover_one
+from kitchen.operations.sharing import fetch, truth
 from kitchen.ports import Control, Repository
 
 Say = Callable[[str], None]
 
 
 _GRACE = 5.0  # seconds for the server to notice that a process is gone
+_NAMED = 5  # people of whom one is waited for
 _PROGRAMS = (NodeKind.PYTHON, NodeKind.COMMAND)  # what a node starts on the machine of whoever runs it
 
 
@@ -39,10 +45,18 @@ class Answer:
     error: KitchenError | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a runner does for those who ask; ``at_most`` is the time for what one request runs."""
+
+    programs: bool = False
+    at_most: timedelta | None = AT_MOST
+
+
 def answer_all(
-    services: DeliveryServices, repository: Repository, *, say: Say, programs: bool = False
+    services: DeliveryServices, repository: Repository, *, say: Say, terms: Terms = Terms()
 ) -> Iterator[Answer]:
-    """Answer what stands, oldest first, and yield each as it ends or as it has to wait.
+    """Answer what is due, oldest first, and yield each as it ends or as it has to wait.
 
     Without ``programs`` what would start Python or a command on this machine, as us, is refused: whoever wrote it
     could read what we can. Raises Conflict where another runner is at it.
@@ -50,8 +64,8 @@ def answer_all(
     control = services.control
     with control.locks.hold(ANSWERING, purpose="ci publish"):
         _end_left(services, repository, say)
-        for request in control.requests.standing():
-            yield _turn(services, repository, request, say, programs=programs)
+        for request in control.requests.due():
+            yield _turn(services, repository, request, say, terms)
 
 
 def _end_left(services: DeliveryServices, repository: Repository, say: Say) -> None:
@@ -78,9 +92,7 @@ def _is_gone(control: Control, operation: Operation) -> bool:
     return True
 
 
-def _turn(
-    services: DeliveryServices, repository: Repository, request: MergeRequest, say: Say, *, programs: bool
-) -> Answer:
+def _turn(services: DeliveryServices, repository: Repository, request: MergeRequest, say: Say, terms: Terms) -> Answer:
     control = services.control
     say(f"request {request.number} of {request.by}: {request.kitchen} at {request.commit[:12]} into {request.target}")
     try:
@@ -95,7 +107,7 @@ def _turn(
         return Answer(request, away)
     except KitchenError as error:
         return Answer(_refused(control, request, error), error)
-    return _answered(services, repository, request, say, programs=programs)
+    return _answered(services, repository, request, say, terms)
 
 
 def _taken_up(control: Control, request: MergeRequest) -> MergeRequest:
@@ -114,37 +126,95 @@ def _wait_for_target(control: Control, request: MergeRequest) -> None:
 
 
 def _answered(
-    services: DeliveryServices, repository: Repository, request: MergeRequest, say: Say, *, programs: bool
+    services: DeliveryServices, repository: Repository, request: MergeRequest, say: Say, terms: Terms
 ) -> Answer:
+    """Prove it on what the target is, and again on what it has become meanwhile, a few times."""
+    requests, allowance = services.control.requests, Allowance(terms.at_most)
+    for left in reversed(range(ROUNDS)):
+        if not requests.take(request.number):
+            break
+        base: str | None = None
+        try:
+            merge = planned(services, repository, request)
+            base = merge.plan.base if merge.plan is not None else None
+            _carry(services, repository, request, merge, say=say, programs=terms.programs, allowance=allowance)
+            break
+        except Conflict as moved:
+            if not (left and base and _has_moved(services, repository, request, base)):
+                return _failed(services.control, request, moved, base)
+            said = f"{request.target} has moved while it was proven"
+            requests.put_back(request.number, said=said, counts=False)
+            say(f"request {request.number}: {said}: proving it on what is there now")
+        except KitchenError as wrong:
+            return _failed(services.control, request, wrong, base)
+        except BaseException:
+            with suppress(KitchenError):
+                _put_back(services.control, request)
+            raise
+    return Answer(requests.get(request.number) or request)
+
+
+def _has_moved(services: DeliveryServices, repository: Repository, request: MergeRequest, base: str) -> bool:
+    """Say whether the target's branch is another than the one that a plan, of which nothing is left, was made for."""
+    target = services.control.kitchens.get(request.target)
+    if target is None or _is_half_way(services.control, request):
+        return False
+    with suppress(KitchenError):
+        fetch(repository, [target.branch])
+        return truth(repository, target.branch) != base
+    return False
+
+
+def _failed(control: Control, request: MergeRequest, error: KitchenError, base: str | None) -> Answer:
+    _end(control, request, error, base)
+    return Answer(control.requests.get(request.number) or request, error)
+
+
+def _carry(
+    services: DeliveryServices, repository: Repository, request: MergeRequest, merge: Merge, *, say: Say,
+    programs: bool, allowance: Allowance,
+) -> None:  # fmt: skip
+    """Do what was planned, or have it wait for those who must agree."""
     requests = services.control.requests
-    if not requests.take(request.number):
-        return Answer(requests.get(request.number) or request)
-    error: KitchenError | None = None
-    try:
-        _merge(services, repository, request, say, programs=programs)
-    except KitchenError as wrong:
-        error = wrong
-        _end(services.control, request, wrong)
-    except BaseException:
-        with suppress(KitchenError):
-            _put_back(services.control, request)
-        raise
-    return Answer(requests.get(request.number) or request, error)
-
-
-def _merge(
-    services: DeliveryServices, repository: Repository, request: MergeRequest, say: Say, *, programs: bool
-) -> None:
-    merge = planned(services, repository, request)
     if merge.plan is None:
-        services.control.requests.fulfilled(request.number, f"{request.target} has everything of it already")
+        requests.fulfilled(request.number, f"{request.target} has everything of it already")
         return
     _refuse_guarded(request, merge.plan)
     if not programs:
         _refuse_programs(services, repository, merge.target, merge.plan)
     release = record(services, merge, merge.plan)
-    services.control.requests.plan(request.number, release.number)
-    apply(services, repository, release, say=say, asked=True)
+    requests.plan(request.number, release.number)
+    _supersede(services.control, request, release)
+    if release.missing_approvals:
+        requests.wait(request.number, *_waiting_for(services, request, release))
+        return
+    apply(services, repository, release, say=say, asked=True, allowance=allowance)
+
+
+def _supersede(control: Control, request: MergeRequest, release: Release) -> None:
+    """Say of the plan that a request waited with, where it is another now, that nobody has to agree to it any more."""
+    if request.release not in (None, release.number):
+        with suppress(Conflict):
+            control.releases.move(
+                request.release, ReleaseState.FAILED, expected=(ReleaseState.PLANNED,),
+                message=f"{request.target} has moved: planned anew as release {release.number}",
+            )  # fmt: skip
+
+
+def _waiting_for(services: DeliveryServices, request: MergeRequest, release: Release) -> tuple[str, str]:
+    """Return for whose approval a request waits, and what they type."""
+    name = services.environment.name
+    agreed = {one.by for one in release.agreed}
+    whom = [who for who in may_approve(services, but=(request.by,)) if who not in agreed]
+    if len(whom) < release.missing_approvals:
+        lacking = f", and {name} has {'nobody' if not whom else 'only ' + ', '.join(whom)} who may give it"
+        hint = f"kitchen environment admit PERSON -e {name} --role releaser"
+    else:
+        shown = whom if len(whom) <= _NAMED else [*whom[:_NAMED], f"{len(whom) - _NAMED} others"]
+        lacking = f" by {' or '.join(shown)}"
+        hint = f"kitchen release approve {release.number} -e {name}"
+    more = counted(release.missing_approvals, "approval")
+    return f"waiting for {more} of release {release.number}{lacking}", hint
 
 
 def _refuse_guarded(request: MergeRequest, plan: ReleasePlan) -> None:
@@ -184,14 +254,14 @@ def planned(services: DeliveryServices, repository: Repository, request: MergeRe
     return plan_asked(services, repository, kitchen, request.commit)
 
 
-def _end(control: Control, request: MergeRequest, error: KitchenError) -> None:
+def _end(control: Control, request: MergeRequest, error: KitchenError, base: str | None) -> None:
     """Record why it is not published; what is past its pivot, or could not be asked, stays standing."""
     if _is_half_way(control, request):
         return
     if isinstance(error, Unavailable):
         control.requests.put_back(request.number, said=error.message, counts=False)
         return
-    _refused(control, request, error)
+    _refused(control, request, error, base)
 
 
 def _put_back(control: Control, request: MergeRequest) -> None:
@@ -199,8 +269,8 @@ def _put_back(control: Control, request: MergeRequest) -> None:
         control.requests.put_back(request.number)
 
 
-def _refused(control: Control, request: MergeRequest, error: KitchenError) -> MergeRequest:
-    control.requests.refuse(request.number, error.exit_code, error.message, error.hint)
+def _refused(control: Control, request: MergeRequest, error: KitchenError, base: str | None = None) -> MergeRequest:
+    control.requests.refuse(request.number, error.exit_code, error.message, error.hint, base=base)
     detail = {"request": request.number, "asked_by": request.by, "why": error.message}
     control.audit.outcome("publish", request.target, "refused", detail)
     return control.requests.get(request.number) or request

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 from kitchen.domain.environment import Environment, Gates
 from kitchen.domain.kitchen import Kind, Kitchen
 from kitchen.domain.masking import Policy
+from kitchen.domain.words import counted
 from kitchen.errors import NotFound
+from kitchen.operations.approvals import may_approve
 from kitchen.operations.governing import FOLDER, Governed, agreed_policy, at_commit
 from kitchen.ports import People, Repository
-
-_MAY_APPROVE = ("releaser", "admin")
 
 
 class Services(Protocol):
@@ -26,26 +27,40 @@ class Services(Protocol):
     def people(self) -> People: ...
 
 
-def loosened(
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What a plan needs people for, as ``ReleasePlan`` keeps it."""
+
+    approvals: int
+    loosens: tuple[str, ...] = ()
+    others: bool = False
+    alone: tuple[str, ...] = ()
+
+
+def agreement(
+    services: Services, repository: Repository, target: Kitchen, gates: Gates, *, base: str, proposed: str
+) -> Agreement:  # fmt: skip
+    """Return who has to agree to a change: by the gates, and somebody else to what loosens them.
+
+    Where nobody else may approve, that is no reason to stand still, but it is said. An embedded environment belongs to
+    one person.
+    """
+    others = bool(gates.approvals) and not gates.self_approval
+    if target.kind is not Kind.STANDING or services.environment.is_embedded:
+        return Agreement(gates.approvals, others=others)
+    loosens = _loosened(services, repository, target, gates, base=base, proposed=proposed)
+    if not (loosens or gates.approvals) or may_approve(services, but=(services.person,)):
+        return Agreement(max(gates.approvals, 1 if loosens else 0), loosens, others or bool(loosens))
+    own = () if others or not gates.approvals else (f"{counted(gates.approvals, 'approval')} of {target.name}'s gates",)
+    return Agreement(gates.approvals, others=others, alone=(*loosens, *own))
+
+
+def _loosened(
     services: Services, repository: Repository, target: Kitchen, gates: Gates, *, base: str, proposed: str
 ) -> tuple[str, ...]:  # fmt: skip
-    """Return, in words, what somebody else has to agree to, though the gates ask for no approval.
-
-    Nothing where the environment belongs to one person, where its gates say so, or where nobody else could agree.
-    """
-    if target.kind is not Kind.STANDING or services.environment.is_embedded or not gates.review:
-        return ()
-    changed = [path for path in repository.changed_paths(base, proposed) if path.startswith(f"{FOLDER}/")]
-    if not changed or not _has_others(services):
+    if not gates.review or not any(p.startswith(f"{FOLDER}/") for p in repository.changed_paths(base, proposed)):
         return ()
     return tuple(loosening(services.environment, repository, str(target.branch), base, proposed))
-
-
-def _has_others(services: Services) -> bool:
-    return any(
-        each.revoked_at is None and each.role in _MAY_APPROVE and each.name != services.person
-        for each in services.people.all()
-    )
 
 
 def loosening(

@@ -130,26 +130,35 @@ def run_tests(
         where = f"recipes/{recipe.name}/recipe.yaml"
         history = history_of(services.control.runs, planned, layer)
         ground = Ground(recipe, planned.names, places, planned.parameters, where, history)
-        results = [] if seeing is not None else list(evaluate_units(session, planned, places))
-        services.control.runs.tests(run.id, results)
-        for result in results:
-            if not result.passed:
-                say(f"unit: {result.node}: {said(result)}")
-        for node in planned.nodes:
-            if node.name in except_nodes:
-                continue
-            tests = [*node.node.before_tests, *node.node.after_tests]
-            wanted = [
-                test
-                for test in tests
-                if seeing is None or tables_of(test, recipe, planned.names, planned.parameters) & set(seeing)
-            ]
-            found = evaluate(session, wanted, ground, node=node.name, phase="standalone")
-            services.control.runs.tests(run.id, found)
-            for result in found:
-                if not result.passed and result.severity is not Severity.LOG:
-                    say(f"{result.severity}: {node.name}: {said(result)}")
-            results += found
+        results: list[TestResult] = []
+
+        def ask() -> None:
+            results.extend([] if seeing is not None else evaluate_units(session, planned, places))
+            services.control.runs.tests(run.id, results)
+            for result in results:
+                if not result.passed:
+                    say(f"unit: {result.node}: {said(result)}")
+            for node in planned.nodes:
+                if node.name in except_nodes:
+                    continue
+                tests = [*node.node.before_tests, *node.node.after_tests]
+                wanted = [
+                    test
+                    for test in tests
+                    if seeing is None or tables_of(test, recipe, planned.names, planned.parameters) & set(seeing)
+                ]
+                found = evaluate(session, wanted, ground, node=node.name, phase="standalone")
+                services.control.runs.tests(run.id, found)
+                for result in found:
+                    if not result.passed and result.severity is not Severity.LOG:
+                        say(f"{result.severity}: {node.name}: {said(result)}")
+                results.extend(found)
+
+        try:
+            run_interruptibly(ask, session.cancel)
+        except KeyboardInterrupt:
+            services.control.runs.finish(run.id, RunState.CANCELLED, message="interrupted")
+            raise
         state, message = _verdict(results)
         services.control.runs.finish(run.id, state, message=message)
         return replace(run, state=state, message=message, ended_at=datetime.now(UTC), tests=tuple(results))

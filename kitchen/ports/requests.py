@@ -37,6 +37,10 @@ class RequestRecords(Protocol):
         """Return what waits for an answer, oldest first."""
         ...
 
+    def due(self) -> tuple[MergeRequest, ...]:
+        """Return what a runner has something to do for, oldest first: not what waits for approvals still."""
+        ...
+
     def newest_of(self, kitchens: Collection[UUID]) -> tuple[MergeRequest, ...]:
         """Return the newest request of each of some kitchens, standing or ended."""
         ...
@@ -65,8 +69,15 @@ class RequestRecords(Protocol):
         """Queue the request again whose release was undone, where there is one."""
         ...
 
-    def refuse(self, number: int, code: int, said: str, hint: str | None) -> None:
-        """Record why a request is not answered, and the merge's exit code; one that ended stays as it is."""
+    def wait(self, number: int, said: str, hint: str) -> None:
+        """Record for whose approval a request that was begun waits."""
+        ...
+
+    def refuse(self, number: int, code: int, said: str, hint: str | None, *, base: str | None = None) -> None:
+        """Record why a request is not answered, the merge's exit code, and what the target's branch had.
+
+        One that ended stays as it is.
+        """
         ...
 
     def fulfilled(self, number: int, said: str) -> None:

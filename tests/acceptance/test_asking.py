@@ -4,74 +4,21 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from itertools import count
-from typing import Any
 
 import pytest
 
-from kitchen.errors import NotPermitted
-from tests.acceptance.external import RECIPE, examined, places, psql
-from tests.acceptance.team import Team, made_project
-from tests.support import SERVERS, Project
-
-NODE = (
-    "DROP TABLE IF EXISTS {table};\nCREATE TABLE {table} AS SELECT {number} AS segment, count(*) AS paid FROM orders;\n"
-)
-_numbers = count(1)
+from tests.acceptance.askers import asked, asking_team, cook, made, numbers, requests, shared, started, until
+from tests.acceptance.external import examined, psql
+from tests.acceptance.team import Team
+from tests.support import SERVERS
 
 
 @pytest.fixture(scope="module", params=SERVERS)
 def team(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
-    """Return a team around a bare repository, with a runner and a developer; each test has kitchens of its own."""
-    server = request.getfixturevalue(request.param)
-    folder = tmp_path_factory.mktemp("team")
-    with made_project(folder / "project") as project, places(server, server) as (production, dev):
-        made = Team(project, production, dev, folder)
-        made.install()
-        dev_file = project.root / "environments" / "dev.yaml"
-        dev_file.write_text(dev_file.read_text() + "kitchens: {per_person: 50}\n")
-        project.commit("room for everybody")
-        project.git("branch", "-f", "dev", "main")
-        project.kitchen("environment", "align", "dev")
-        made.share()
-        made.admit("ci", "runner")
-        made.admit("ann")
+    """Return a team on each kind of server in turn."""
+    with asking_team(request.getfixturevalue(request.param), tmp_path_factory.mktemp("team")) as made:
         yield made
-
-
-def cook(clone: Project, kitchen: str, number: int = 1, *, pushes: bool = True) -> str:
-    """Commit a recipe that makes the table of a kitchen's name, and return the commit."""
-    worktree = clone.root / ".kitchen" / "worktrees" / kitchen
-    recipe = worktree / "recipes" / kitchen
-    recipe.mkdir(parents=True, exist_ok=True)
-    (recipe / "recipe.yaml").write_text(RECIPE.replace("segment_paid", kitchen))
-    (recipe / f"{kitchen}.sql").write_text(NODE.format(table=kitchen, number=number))
-    clone.git("-C", str(worktree), "add", "-A")
-    clone.git("-C", str(worktree), "commit", "-q", "-m", f"{kitchen} is {number}")
-    if pushes:
-        clone.git("-C", str(worktree), "push", "-q", "origin", kitchen)
-    return clone.git("-C", str(worktree), "rev-parse", "HEAD")
-
-
-def made(clone: Project) -> str:
-    """Make a kitchen with a name of its own."""
-    name = f"k{next(_numbers)}"
-    clone.kitchen("create", name)
-    return name
-
-
-def asked(clone: Project, kitchen: str) -> dict[str, Any]:
-    """Ask for a merge without waiting, and return the request."""
-    told = json.loads(clone.kitchen("merge", kitchen, "--yes", "--no-wait", "--json").stdout)
-    request: dict[str, Any] = told["request"]
-    return request
-
-
-def shared(team: Team, path: str) -> str:
-    return team.project.git("--git-dir", str(team.origin), "show", f"dev:{path}")
 
 
 def test_a_developers_merge(team: Team) -> None:
@@ -157,14 +104,6 @@ def test_exactly_what_was_asked_for(team: Team) -> None:
     assert [state for _, state, _ in requests(team, name)] == ["published", "refused"]
 
 
-def requests(team: Team, kitchen: str) -> list[tuple[object, ...]]:
-    """Return number, state and exit code of what was asked for a kitchen."""
-    with team.dev.look() as session:
-        return session.query(
-            "SELECT number, state, code FROM kitchen_control.merge_request WHERE kitchen = %s ORDER BY 1", [kitchen]
-        )
-
-
 def test_tests_that_say_no_and_lines_that_do_not_merge(team: Team) -> None:
     ann, ci, name = team.clones["ann"], team.clones["ci"], made(team.clones["ann"])
     cook(ann, name)
@@ -218,70 +157,6 @@ def test_what_changed_before_its_turn(team: Team, what: str, why: str) -> None:
         assert session.query("SELECT to_regclass(%s)", [f"dev.{name}"]) == [(None,)]
 
 
-def test_a_program_is_not_started_beside_the_runners_secrets(team: Team) -> None:
-    """What a branch brings runs on the runner's machine only where it cannot read what the runner has."""
-    ann, ci, name = team.clones["ann"], team.clones["ci"], made(team.clones["ann"])
-    cook(ann, name)
-    recipe = ann.root / ".kitchen" / "worktrees" / name / "recipes" / name
-    (recipe / "recipe.yaml").write_text(
-        f"description: Looks around\nnodes:\n  look: {{python: look.py, writes: [{name}]}}\n"
-    )
-    (recipe / f"{name}.sql").unlink()
-    (recipe / "look.py").write_text(
-        "import os, pathlib, subprocess\n"
-        f"kept = sorted(str(path) for path in pathlib.Path({str(ci.home)!r}).rglob('*'))\n"
-        f"made = 'CREATE TABLE {name} AS SELECT 1 AS n'\n"
-        "subprocess.run(['psql', '-X', '-q', '-c', made], check=True)\n"
-        f"pathlib.Path({str(team.folder / 'seen')!r}).write_text('\\n'.join(kept))\n"
-    )
-    ann.git("-C", str(recipe), "add", "-A")
-    ann.git("-C", str(recipe), "commit", "-qm", "look around")
-    ann.git("-C", str(recipe), "push", "-q", "origin", name)
-    asked(ann, name)
-    refused = ci.kitchen("ci", "publish", expect=5)
-    assert f"node look of {name} is a program (python)" in refused.stderr
-    assert not (team.folder / "seen").exists()
-    asked(ann, name)
-    ci.kitchen("ci", "publish", "--programs")
-    assert [state for _, state, _ in requests(team, name)] == ["refused", "published"]
-    (team.folder / "seen").unlink()
-
-
-def test_what_is_masked_and_who_may_what_is_not_published_unseen(team: Team) -> None:
-    ann, ci, name = team.clones["ann"], team.clones["ci"], made(team.clones["ann"])
-    cook(ann, name)
-    worktree = ann.root / ".kitchen" / "worktrees" / name
-    masking = worktree / "environments" / "masking.yaml"
-    masking.write_text(masking.read_text().replace("{mask: email, subject: customer_id}", "{mask: keep, why: mine}"))
-    ann.git("-C", str(worktree), "commit", "-qam", "everybody's addresses")
-    ann.git("-C", str(worktree), "push", "-q", "origin", name)
-    warned = ann.kitchen("merge", name, "--yes", "--no-wait")
-    assert "what guards: environments/masking.yaml" in warned.stderr
-    refused = ci.kitchen("ci", "publish", "--json", expect=5)
-    assert "mask: keep, why: mine" not in shared(team, "environments/masking.yaml")
-    ann.git("-C", str(worktree), "revert", "--no-edit", "HEAD")
-    masking.write_text(masking.read_text() + "# as it was\n")
-    ann.git("-C", str(worktree), "commit", "-qam", "a word on it")
-    ann.git("-C", str(worktree), "push", "-q", "origin", name)
-    asked(ann, name)
-    refused = ci.kitchen("ci", "publish", expect=5)
-    assert "it changes environments/masking.yaml" in refused.stderr
-    assert "# as it was" not in shared(team, "environments/masking.yaml")
-    pipeline = worktree / ".github" / "workflows" / "steal.yml"
-    pipeline.parent.mkdir(parents=True)
-    pipeline.write_text("on: push\n")
-    ann.git("-C", str(worktree), "add", "-A")
-    ann.git("-C", str(worktree), "commit", "-qm", "what runs with the secrets of dev")
-    ann.git("-C", str(worktree), "push", "-q", "origin", name)
-    asked(ann, name)
-    assert ".github/workflows/steal.yml" in ci.kitchen("ci", "publish", expect=5).stderr
-    ann.git("-C", str(worktree), "reset", "-q", "--hard", "HEAD~1")
-    ann.git("-C", str(worktree), "push", "-q", "--force", "origin", name)
-    team.project.git("fetch", "-q", "origin")
-    team.project.kitchen("merge", name, "--yes", "-e", "dev")  # somebody who may publish has looked at it
-    assert "# as it was" in shared(team, "environments/masking.yaml")
-
-
 def test_a_target_in_somebodys_hands_is_waited_for(team: Team) -> None:
     ann, ci, name = team.clones["ann"], team.clones["ci"], made(team.clones["ann"])
     cook(ann, name)
@@ -298,7 +173,7 @@ def test_a_target_in_somebodys_hands_is_waited_for(team: Team) -> None:
 
 def test_a_child_goes_into_its_parent(team: Team) -> None:
     ann, ci, parent = team.clones["ann"], team.clones["ci"], made(team.clones["ann"])
-    child = f"k{next(_numbers)}"
+    child = f"k{next(numbers)}"
     ann.kitchen("create", child, "--parent", parent)
     cook(ann, child, 7)
     assert asked(ann, child)["into"] == parent
@@ -306,42 +181,6 @@ def test_a_child_goes_into_its_parent(team: Team) -> None:
     ann.git("-C", str(ann.root / ".kitchen" / "worktrees" / parent), "pull", "-q", "origin", parent)
     assert psql(ann, parent, f"SELECT segment FROM {child}") == "7"
     assert "AS SELECT 7" in ann.git("show", f"{parent}:recipes/{child}/{child}.sql")
-
-
-def test_a_developer_reaches_nothing_of_the_runner(team: Team) -> None:
-    """Neither the runner's login nor what it acts as: not by a secret's name, not in the server, not by SQL nodes."""
-    ann, ci = team.clones["ann"], team.clones["ci"]
-    ann.kitchen("secret", "get", "people/ci/login", "-e", "dev", expect=None)
-    ann.kitchen("secret", "get", "provisioner", "-e", "dev", expect=None)
-    for act in (
-        "SET ROLE kitchen__dev__runner", "SET ROLE kitchen__dev__ci__person", "SET ROLE kitchen__dev__deputy",
-        "SELECT rolpassword FROM pg_authid", "ALTER ROLE kitchen__dev__ci__person PASSWORD 'x'",
-    ):  # fmt: skip
-        with team.session("ann") as session, pytest.raises(NotPermitted):
-            session.execute(act)
-    for number, stolen in enumerate(
-        (
-            "CREATE TABLE {name} AS SELECT pg_read_file('/etc/passwd') AS segment, 1 AS paid",
-            "CREATE TABLE {name} (segment text, paid int); COPY {name} FROM PROGRAM 'id'",
-            "CREATE TABLE {name} AS SELECT rolpassword AS segment, 1 AS paid FROM pg_authid",
-            "CREATE TABLE {name} AS SELECT name AS segment, 1 AS paid FROM kitchen_control.person",
-        )
-    ):
-        name = made(ann)
-        cook(ann, name)
-        recipe = ann.root / ".kitchen" / "worktrees" / name / "recipes" / name
-        (recipe / f"{name}.sql").write_text(f"DROP TABLE IF EXISTS {name};\n{stolen.format(name=name)};\n")
-        ann.git("-C", str(recipe), "commit", "-qam", f"theft {number}")
-        ann.git("-C", str(recipe), "push", "-q", "origin", name)
-        asked(ann, name)
-    refused = ci.kitchen("ci", "publish", expect=None)
-    assert refused.returncode in (1, 2, 5), refused.stderr
-    with team.dev.look() as session:
-        states = session.query(
-            "SELECT state FROM kitchen_control.merge_request WHERE kitchen = ANY (SELECT name FROM "
-            "kitchen_control.kitchen WHERE owner = 'ann') ORDER BY number DESC LIMIT 4"
-        )
-    assert states == [("refused",)] * 4
 
 
 def test_waiting_for_a_runner_that_serves(team: Team) -> None:
@@ -388,45 +227,3 @@ def test_waiting_for_a_runner_that_serves(team: Team) -> None:
         server.send_signal(signal.SIGTERM)
         server.communicate(timeout=60)
     assert server.returncode == 0
-
-
-def started(clone: Project, *words: str) -> subprocess.Popen[str]:
-    """Start a command in a clone, with what it says to be read."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "kitchen", *words], cwd=clone.root, env=clone.environ, text=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-
-
-def until(process: subprocess.Popen[str], word: str) -> str:
-    """Read what a process says until a word comes."""
-    said = ""
-    assert process.stderr is not None
-    for line in process.stderr:
-        said += line
-        if word in line:
-            return said
-    raise AssertionError(f"{word!r} was not said: {said}")
-
-
-def test_what_waits_for_approval(team: Team) -> None:
-    """Where the environment wants approvals, a runner plans, others approve, and the same request goes through."""
-    dev_file = team.project.root / "environments" / "dev.yaml"
-    team.project.git("fetch", "-q", "origin")
-    team.project.git("checkout", "-q", "-B", "gated", "origin/dev")
-    dev_file.write_text(dev_file.read_text() + "gates: {approvals: 1}\n")
-    team.project.commit("one more looks at it")
-    team.project.git("push", "-q", "origin", "gated:dev", "gated:main")
-    ann, ci, name = team.clones["ann"], team.clones["ci"], made(team.clones["ann"])
-    rel = team.admit("rel", "releaser")
-    cook(ann, name)
-    number = asked(ann, name)["number"]
-    refused = ci.kitchen("ci", "publish", expect=5)
-    assert "needs 1 more approval" in refused.stderr
-    with team.dev.look() as session:
-        ((release,),) = session.query("SELECT release FROM kitchen_control.merge_request WHERE number = %s", [number])
-    ann.kitchen("release", "approve", str(release), "-e", "dev", expect=8)
-    rel.kitchen("release", "approve", str(release), "-e", "dev")
-    asked(ann, name)
-    ci.kitchen("ci", "publish")
-    assert [state for _, state, _ in requests(team, name)] == ["refused", "published"]

@@ -46,6 +46,7 @@ def test_somebody_else_agrees_to_what_reveals_more(team: Team) -> None:
     change(rel, "alone", "masking.yaml", MASKED, KEPT)
     told = rel.kitchen("merge", "alone", "--dry-run")
     assert "somebody else must agree" not in told.stderr, "nobody else is there who could"
+    assert "nobody else may approve here, so nobody else agrees: customer.email: email, now keep" in told.stderr
 
     ada, ann = team.admit("ada", "admin"), team.admit("ann")
     refused = rel.kitchen("merge", "alone", "--yes", expect=5)
@@ -55,6 +56,14 @@ def test_somebody_else_agrees_to_what_reveals_more(team: Team) -> None:
     (number,) = numbers(rel)
     assert "somebody else" in rel.kitchen("release", "approve", str(number), "-e", "dev", expect=5).stderr
     ann.kitchen("release", "approve", str(number), "-e", "dev", expect=8)
+    eve = team.admit("eve", "releaser")
+    eve.kitchen("release", "approve", str(number), "-e", "dev")
+    team.project.kitchen("environment", "revoke", "eve", "-e", "dev", "--yes")
+    refused = rel.kitchen("merge", "alone", "--yes", expect=5)
+    assert "needs 1 more approval(s) (eve's does not count: eve was revoked)" in refused.stderr
+    shown = rel.kitchen("release", "show", str(number), "-e", "dev").stderr
+    assert "approved by eve" in shown
+    assert "which does not count: eve was revoked" in shown
     ada.kitchen("release", "approve", str(number), "-e", "dev")
     rel.kitchen("merge", "alone", "--yes")
     assert "keep, why: e-mail" in team.project.git("show", "dev:environments/masking.yaml")
@@ -68,6 +77,19 @@ def test_somebody_else_agrees_to_what_reveals_more(team: Team) -> None:
     rel.kitchen("merge", "gated", "--yes")
     change(rel, "free", "masking.yaml", MASKED, KEPT)
     rel.kitchen("merge", "free", "--yes")
+
+
+def test_where_only_one_may_approve_that_is_recorded(team: Team) -> None:
+    rel = team.admit("rel", "releaser")
+    change(rel, "alone", "masking.yaml", MASKED, KEPT)
+    assert "nobody else may approve here" in rel.kitchen("merge", "alone", "--yes").stderr
+    shown = rel.kitchen("release", "show", str(numbers(rel)[0]), "-e", "dev").stderr
+    assert "nobody else may approve here, so nobody else agrees: customer.email" in shown
+    with team.dev.look() as session:
+        ((detail,),) = session.query(
+            "SELECT detail FROM kitchen_control.audit WHERE action = 'publish' AND phase = 'outcome'"
+        )
+    assert detail["nobody_else_for"] == ["customer.email: email, now keep"]
 
 
 def test_where_data_comes_from_and_where_people_work_is_agreed_to(team: Team) -> None:

@@ -15,9 +15,9 @@ from kitchen.adapters.postgres.control_requests import PgRequests
 from kitchen.app import App
 from kitchen.errors import KitchenError
 from kitchen.operations.requests import answer_all
+from tests.acceptance.askers import asked, cook
 from tests.acceptance.external import places
 from tests.acceptance.team import Team, made_project
-from tests.acceptance.test_asking import asked, cook
 from tests.faults.test_crashes import WHOLE, _signal_at, _silent
 from tests.faults.test_crashes_deliver import MERGE_STEPS
 from tests.support import SERVERS, Project

@@ -15,7 +15,8 @@ from kitchen.ports import Exchanged, Row
 _SELECT = """
 SELECT r.number, r.kind, r.environment, r.kitchen, r.plan, r.state, r.by, r.planned_at, r.commit, r.tag,
        r.released_at, r.message,
-       (SELECT json_agg(json_build_array(a.by, a.at, a.plan_hash, a.own) ORDER BY a.at)
+       (SELECT json_agg(json_build_array(a.by, a.at, a.plan_hash, a.own, kitchen_control.approval_is_void(a))
+                        ORDER BY a.at)
         FROM kitchen_control.approval AS a WHERE a.release = r.number),
        (SELECT json_agg(json_build_array(s.schema, s.name, s.before, s.after) ORDER BY s.schema, s.name)
         FROM kitchen_control.swapped AS s WHERE s.release = r.number)
@@ -59,14 +60,7 @@ class PgReleases:
             if not self._session.query("SELECT kitchen_control.approve(%s)", [number])[0][0]:
                 raise self._unexpected(number)
             return
-        written = self._session.query(
-            "INSERT INTO kitchen_control.approval (release, by, plan_hash, own) "
-            "SELECT number, %s, plan_hash, by = %s FROM kitchen_control.release "
-            "WHERE number = %s AND state IN ('planned', 'failed') "
-            "ON CONFLICT (release, by, plan_hash) DO UPDATE SET at = kitchen_control.approval.at RETURNING 1",
-            [by, by, number],
-        )
-        if not written:
+        if not self._session.query("SELECT kitchen_control.record_approval(%s, %s)", [number, by])[0][0]:
             raise self._unexpected(number)
 
     def move(
@@ -121,6 +115,6 @@ def _release(row: Row) -> Release:
     return Release(
         number, ReleaseKind(kind), environment, kitchen, ReleasePlan.from_document(plan), ReleaseState(state), by,
         planned_at, commit, tag, released_at, message,
-        tuple(Approval(who, datetime.fromisoformat(at), digest, own) for who, at, digest, own in approvals or ()),
+        tuple(Approval(who, datetime.fromisoformat(at), *said) for who, at, *said in approvals or ()),
         tuple(Swapped(TableName(schema, name), before, after) for schema, name, before, after in swapped or ()),
     )  # fmt: skip

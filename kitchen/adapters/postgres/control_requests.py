@@ -13,7 +13,6 @@ from kitchen.ports import Row
 
 _COLUMNS = ", ".join(f"r.{field.name}" for field in fields(MergeRequest))
 _SELECT = f"SELECT {_COLUMNS} FROM kitchen_control.merge_request AS r"
-_STANDING = "r.state IN ('queued', 'proving')"
 _PUT_BACK = "UPDATE kitchen_control.merge_request SET state = 'queued', release = NULL, taken_at = NULL"
 
 
@@ -45,7 +44,14 @@ class PgRequests:
 
     def standing(self) -> tuple[MergeRequest, ...]:
         """Return what waits for an answer, oldest first."""
-        return tuple(map(_request, self._session.query(f"{_SELECT} WHERE {_STANDING} ORDER BY r.number")))
+        return tuple(map(_request, self._session.query(f"{_SELECT} WHERE r.ended_at IS NULL ORDER BY r.number")))
+
+    def due(self) -> tuple[MergeRequest, ...]:
+        """Return what a runner has something to do for, oldest first."""
+        rows = self._session.query(
+            f"{_SELECT} WHERE r.ended_at IS NULL AND kitchen_control.request_is_due(r) ORDER BY r.number"
+        )
+        return tuple(map(_request, rows))
 
     def newest_of(self, kitchens: Collection[UUID]) -> tuple[MergeRequest, ...]:
         """Return the newest request of each of some kitchens, standing or ended."""
@@ -70,7 +76,7 @@ class PgRequests:
         written = self._session.execute(
             "UPDATE kitchen_control.merge_request SET state = 'proving', attempts = attempts + 1, said = NULL, "
             "release = NULL, taken_by = coalesce(kitchen_control.me(), %s), taken_at = now() "
-            "WHERE number = %s AND state = 'queued'",
+            "WHERE number = %s AND state IN ('queued', 'waiting')",
             [self._person, number],
         )
         return written == 1
@@ -88,7 +94,8 @@ class PgRequests:
         """Record, with the release itself, that it answers a request; returns that one, or None where none does."""
         rows = self._session.query(
             "UPDATE kitchen_control.merge_request AS r SET state = 'published', ended_at = clock_timestamp(), "
-            f"code = NULL, said = NULL, hint = NULL WHERE r.release = %s AND r.state = 'proving' RETURNING {_COLUMNS}",
+            "code = NULL, said = NULL, hint = NULL "
+            f"WHERE r.release = %s AND r.state IN ('proving', 'waiting') RETURNING {_COLUMNS}",
             [release],
         )
         return _request(rows[0]) if rows else None
@@ -105,12 +112,20 @@ class PgRequests:
         """Queue the request again whose release was undone, where there is one."""
         self._session.execute(f"{_PUT_BACK} WHERE release = %s AND state = 'proving'", [release])
 
-    def refuse(self, number: int, code: int, said: str, hint: str | None) -> None:
+    def wait(self, number: int, said: str, hint: str) -> None:
+        """Record for whose approval a request that was begun waits."""
+        self._session.execute(
+            "UPDATE kitchen_control.merge_request SET state = 'waiting', attempts = 0, said = %s, hint = %s "
+            "WHERE number = %s AND state = 'proving'",
+            [said, hint, number],
+        )
+
+    def refuse(self, number: int, code: int, said: str, hint: str | None, *, base: str | None = None) -> None:
         """Record why a request is not answered; one that ended stays as it is."""
         self._session.execute(
             "UPDATE kitchen_control.merge_request SET state = 'refused', ended_at = clock_timestamp(), code = %s, "
-            f"said = %s, hint = %s WHERE number = %s AND state IN ('{RequestState.QUEUED}', '{RequestState.PROVING}')",
-            [code, said, hint, number],
+            "said = %s, hint = %s, base = %s WHERE number = %s AND ended_at IS NULL",
+            [code, said, hint, base, number],
         )
 
     def fulfilled(self, number: int, said: str) -> None:
