@@ -19,6 +19,7 @@ from kitchen.adapters.embedded.binaries import Binaries
 from kitchen.adapters.embedded.postgres import EmbeddedPostgres
 from tests.support import (
     FURTHER,
+    MORE,
     POSTGRES_15,
     REPOSITORY,
     SERVERS,
@@ -92,6 +93,22 @@ def warehouse(server: Server) -> Iterator[Warehouse]:
     made = server.make()
     yield made
     server.drop(made)
+
+
+@pytest.fixture(scope="session", params=["postgres18", *MORE])
+def postgres(request: pytest.FixtureRequest) -> Server:
+    """Return PostgreSQL 18, and each version that KITCHEN_TEST_POSTGRES adds: where one server says enough."""
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, Server)
+    return found
+
+
+@pytest.fixture
+def new_warehouse(postgres: Server) -> Iterator[Warehouse]:
+    """Return a fresh database on such a server."""
+    made = postgres.make()
+    yield made
+    postgres.drop(made)
 
 
 @pytest.fixture

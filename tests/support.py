@@ -30,7 +30,8 @@ def further_postgres() -> dict[int, Path]:
 
 
 FURTHER = further_postgres()
-SERVERS = ("postgres15", "postgres18", *(f"postgres{version}" for version in sorted(FURTHER)))  # names of fixtures
+MORE = tuple(f"postgres{version}" for version in sorted(FURTHER))  # names of fixtures
+SERVERS = ("postgres15", "postgres18", *MORE)
 
 
 def missing(part: str, why: str) -> None:

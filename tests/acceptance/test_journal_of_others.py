@@ -22,8 +22,8 @@ nodes:
 
 
 @pytest.fixture
-def team(project: Project, postgres18: object, tmp_path: Path) -> Iterator[Team]:
-    with places(postgres18, postgres18) as (production, dev):  # type: ignore[arg-type]
+def team(project: Project, postgres: object, tmp_path: Path) -> Iterator[Team]:
+    with places(postgres, postgres) as (production, dev):  # type: ignore[arg-type]
         made = Team(project, production, dev, tmp_path)
         made.install()
         yield made

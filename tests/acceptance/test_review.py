@@ -18,9 +18,9 @@ assert MASKED in MASKING
 
 
 @pytest.fixture
-def team(postgres18: Server, tmp_path: Path) -> Iterator[Team]:
+def team(postgres: Server, tmp_path: Path) -> Iterator[Team]:
     """Return a team whose people share a repository."""
-    with made_project(tmp_path / "project") as project, places(postgres18, postgres18) as (production, dev):
+    with made_project(tmp_path / "project") as project, places(postgres, postgres) as (production, dev):
         made = Team(project, production, dev, tmp_path)
         made.install()
         project.git("config", "receive.denyCurrentBranch", "ignore")

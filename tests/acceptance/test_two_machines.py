@@ -85,8 +85,8 @@ def cook(project: Project, kitchen: str, number: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def place(postgres18: Server) -> Iterator[Place]:
-    with places(postgres18) as (found,):
+def place(postgres: Server) -> Iterator[Place]:
+    with places(postgres) as (found,):
         found.make()
         yield found
 

@@ -86,10 +86,10 @@ def test_personal_columns_are_found_by_their_names_or_by_what_is_in_them(product
     assert kept == []
 
 
-def test_what_is_missed_is_masked_all_the_same(production: Production, warehouse18: Warehouse) -> None:
+def test_what_is_missed_is_masked_all_the_same(production: Production, new_warehouse: Warehouse) -> None:
     found = _found(production)
     assert found.missed()  # else this says nothing
-    place = Place(warehouse18)
+    place = Place(new_warehouse)
     version = fill(place, production, scanned(production))
     for column in COLUMNS:
         if not column.personal:

@@ -177,17 +177,17 @@ def planted(server: Server) -> Iterator[Production]:
 
 
 @pytest.fixture
-def production(postgres18: Server) -> Iterator[Production]:
+def production(postgres: Server) -> Iterator[Production]:
     """Return a database with planted people on PostgreSQL 18."""
-    made = postgres18.make()
+    made = postgres.make()
     yield _planted(made)
-    postgres18.drop(made)
+    postgres.drop(made)
 
 
 @pytest.fixture
-def place(warehouse18: Warehouse) -> Place:
+def place(new_warehouse: Warehouse) -> Place:
     """Return an empty environment on PostgreSQL 18."""
-    return Place(warehouse18)
+    return Place(new_warehouse)
 
 
 def test_no_canary_is_in_a_pantry_of_proposals(planted: Production, place: Place) -> None:
@@ -348,9 +348,9 @@ def test_a_name_that_is_in_our_pool_is_given_to_nobody(production: Production, p
     assert ours.isdisjoint(name.lower() for name in borne)
 
 
-def test_the_key_is_in_no_log_of_either_server(planted: Production, warehouse18: Warehouse) -> None:
-    place = Place(warehouse18)
-    for warehouse in (planted.warehouse, warehouse18):
+def test_the_key_is_in_no_log_of_either_server(planted: Production, new_warehouse: Warehouse) -> None:
+    place = Place(new_warehouse)
+    for warehouse in (planted.warehouse, new_warehouse):
         with connect(warehouse.superuser, application="tests") as session:
             session.execute(f"ALTER DATABASE \"{warehouse.superuser.database}\" SET log_statement = 'all'")
             session.execute(f'ALTER DATABASE "{warehouse.superuser.database}" SET debug_print_plan = on')
@@ -362,7 +362,7 @@ def test_the_key_is_in_no_log_of_either_server(planted: Production, warehouse18:
     pads = [half for setting in key.settings(domains) for half in re.findall("[0-9a-f]{64}", setting)]
     subs = [key.sub_key(domain).hex() for domain in domains]
     assert len(pads) == 6
-    for warehouse in (planted.warehouse, warehouse18):
+    for warehouse in (planted.warehouse, new_warehouse):
         with connect(warehouse.superuser, application="tests") as session:
             log = str(session.query("SELECT pg_read_file(pg_current_logfile())")[0][0])
         assert "kitchen: pantry" in log, "the log must be of statements, or it proves nothing"

@@ -45,9 +45,9 @@ def production(server: Server) -> Iterator[Production]:
 
 
 def test_what_is_computed_is_computed_anew_and_what_lies_outside_stays_there(
-    production: Production, warehouse18: Warehouse
+    production: Production, new_warehouse: Warehouse
 ) -> None:
-    place = Place(warehouse18)
+    place = Place(new_warehouse)
     text = scanned(production)
     version = fill(place, production, text)
     pantry = f"pantry_v{version}"
@@ -70,16 +70,16 @@ def test_what_is_computed_is_computed_anew_and_what_lies_outside_stays_there(
 
 @pytest.mark.parametrize("column", ["scan", "photo", "portrait"])
 def test_a_reference_to_a_large_object_is_not_kept_whatever_the_reason(
-    production: Production, warehouse18: Warehouse, column: str
+    production: Production, new_warehouse: Warehouse, column: str
 ) -> None:
     with pytest.raises(Refused, match=rf"people\.{column}.*large objects are never copied"):
-        fill(Place(warehouse18), production, _changed(scanned(production), column, "{mask: keep, why: we like it}"))
+        fill(Place(new_warehouse), production, _changed(scanned(production), column, "{mask: keep, why: we like it}"))
 
 
 @pytest.mark.parametrize("column", ["attributes", "needed", "several"])
-def test_hstore_is_not_kept_without_a_reason(production: Production, warehouse18: Warehouse, column: str) -> None:
+def test_hstore_is_not_kept_without_a_reason(production: Production, new_warehouse: Warehouse, column: str) -> None:
     with pytest.raises(Refused, match=rf"people\.{column}"):
-        fill(Place(warehouse18), production, _changed(scanned(production), column, "{mask: keep}"))
+        fill(Place(new_warehouse), production, _changed(scanned(production), column, "{mask: keep}"))
 
 
 def _changed(text: str, column: str, decision: str) -> str:
@@ -89,8 +89,10 @@ def _changed(text: str, column: str, decision: str) -> str:
     return "\n".join(lines)
 
 
-def test_the_extensions_of_a_pantrys_columns_are_made_beside_it(production: Production, warehouse18: Warehouse) -> None:
-    place = Place(warehouse18)
+def test_the_extensions_of_a_pantrys_columns_are_made_beside_it(
+    production: Production, new_warehouse: Warehouse
+) -> None:
+    place = Place(new_warehouse)
     fill(place, production, scanned(production))
     made = place.query("SELECT extname FROM pg_extension WHERE extname IN ('hstore', 'lo', 'citext') ORDER BY 1")
     assert made == [("citext",), ("hstore",), ("lo",)]

@@ -76,8 +76,8 @@ def _policy(production: Production) -> str:
     return "\n".join(lines) + "\n"
 
 
-def test_every_type_arrives_as_it_was(production: Production, warehouse18: Warehouse) -> None:
-    place = Place(warehouse18)
+def test_every_type_arrives_as_it_was(production: Production, new_warehouse: Warehouse) -> None:
+    place = Place(new_warehouse)
     version = fill(place, production, _policy(production))
     kept = f"SELECT {KEPT} FROM {{}}.thing ORDER BY id"
     assert place.query(kept.format(f"pantry_v{version}")) == production.query(kept.format("public"))
@@ -90,9 +90,9 @@ def test_every_type_arrives_as_it_was(production: Production, warehouse18: Wareh
 
 
 def test_within_one_database_rows_are_the_same_and_the_key_is_in_no_log(
-    production: Production, warehouse18: Warehouse
+    production: Production, new_warehouse: Warehouse
 ) -> None:
-    apart = Place(warehouse18)
+    apart = Place(new_warehouse)
     apart_version = fill(apart, production, _policy(production))
     with connect(production.warehouse.superuser, application="tests") as session:
         name = production.warehouse.superuser.database
@@ -126,9 +126,9 @@ def test_two_databases_of_one_server_are_two(production: Production, server: Ser
 
 @pytest.mark.skipif(not WHOLE, reason="1,600 tables and 1,100 partitions take minutes: KITCHEN_FAULTS=all")
 def test_many_tables_and_partitions_need_no_more_locks_than_a_server_has(
-    postgres18: Server, warehouse18: Warehouse
+    postgres: Server, new_warehouse: Warehouse
 ) -> None:
-    with postgres18.database() as source:
+    with postgres.database() as source:
         production = Production(source)
         tables = range(1_600)
         for start in range(0, 1_600, 100):
@@ -146,7 +146,7 @@ def test_many_tables_and_partitions_need_no_more_locks_than_a_server_has(
         production.execute("INSERT INTO public.p SELECT n, 'Person' || n FROM generate_series(0, 1099) n")
         decided = "{id: {mask: keep, why: invented}, name: {mask: last_name, subject: id}}"
         text = "tables:\n" + "".join(f"  t{n}: {decided}\n" for n in tables) + f"  p: {decided}\n"
-        place = Place(warehouse18)
+        place = Place(new_warehouse)
         assert place.query("SELECT current_setting('max_locks_per_transaction')") == [("64",)]
         version = fill(place, production, text)
         assert place.query(f"SELECT count(*), count(DISTINCT tableoid) FROM pantry_v{version}.p") == [(1_100, 1_100)]

@@ -71,9 +71,9 @@ def production(server: Server) -> Iterator[Production]:
 
 
 def test_a_dropped_column_is_left_out_with_all_that_is_made_of_it(
-    production: Production, warehouse18: Warehouse
+    production: Production, new_warehouse: Warehouse
 ) -> None:
-    place = Place(warehouse18)
+    place = Place(new_warehouse)
     version = fill(place, production, POLICY)
     pantry = f"pantry_v{version}"
 
@@ -121,9 +121,9 @@ def test_a_dropped_column_is_left_out_with_all_that_is_made_of_it(
     ],
 )
 def test_what_the_table_cannot_be_without_is_refused(
-    postgres18: Server, warehouse18: Warehouse, table: str, column: str, said: str
+    postgres: Server, new_warehouse: Warehouse, table: str, column: str, said: str
 ) -> None:
-    made = postgres18.make()
+    made = postgres.make()
     production = Production(made)
     production.execute(TABLES)
     lines, inside = [], ""
@@ -132,8 +132,8 @@ def test_what_the_table_cannot_be_without_is_refused(
         changed = inside == table and line.strip().startswith(f"{column}:")
         lines.append(f"    {column}: {{mask: drop}}" if changed else line)
     with pytest.raises(Refused, match=said):
-        fill(Place(warehouse18), production, "\n".join(lines))
-    postgres18.drop(made)
+        fill(Place(new_warehouse), production, "\n".join(lines))
+    postgres.drop(made)
 
 
 BODIES = """
@@ -157,10 +157,10 @@ CREATE RULE keep AS ON DELETE TO public.person WHERE old.ssn = '1' DO INSTEAD NO
 
 
 def test_what_names_a_dropped_column_in_its_body_is_left_out_and_the_table_works(
-    production: Production, warehouse18: Warehouse
+    production: Production, new_warehouse: Warehouse
 ) -> None:
     production.execute(BODIES)
-    place = Place(warehouse18)
+    place = Place(new_warehouse)
     other = "  other: {id: {mask: keep, why: surrogate key}, ssn: {mask: hash}}\n"
     pantry = f"pantry_v{fill(place, production, POLICY + other)}"
     newest = place.control.pantries.newest()

@@ -30,12 +30,12 @@ SELECT jsonb_agg(s)::text FROM kitchen_control.step AS s
 
 
 @pytest.fixture
-def production(postgres18: Server) -> Iterator[Production]:
-    warehouse = postgres18.make()
+def production(postgres: Server) -> Iterator[Production]:
+    warehouse = postgres.make()
     made = Production(warehouse)
     made.execute(TABLE)
     yield made
-    postgres18.drop(warehouse)
+    postgres.drop(warehouse)
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ def production(postgres18: Server) -> Iterator[Production]:
         ("true", '{mask: sql, sql: "(notes::json)::text", why: tried}'),
     ],
 )
-def test_no_error_quotes_a_row(production: Production, warehouse18: Warehouse, where: str, notes: str) -> None:
-    place = Place(warehouse18)
+def test_no_error_quotes_a_row(production: Production, new_warehouse: Warehouse, where: str, notes: str) -> None:
+    place = Place(new_warehouse)
     text = HEAD + "tables:\n  person:\n    where: '" + where + "'" + DECIDED.replace("NOTES", notes)
     said: list[str] = []
     with pytest.raises(KitchenError) as failed:

@@ -33,13 +33,13 @@ def pagila(server: Server) -> Iterator[Production]:
     server.drop(made)
 
 
-def test_nobody_of_pagila_is_in_its_pantry(pagila: Production, warehouse18: Warehouse, postgres18: Server) -> None:
-    place = Place(warehouse18)
+def test_nobody_of_pagila_is_in_its_pantry(pagila: Production, new_warehouse: Warehouse, postgres: Server) -> None:
+    place = Place(new_warehouse)
     version = fill(place, pagila, scanned(pagila))
-    login = warehouse18.administrator
+    login = new_warehouse.administrator
     dumped = subprocess.run(
         [
-            str(postgres18.bin_dir / "pg_dump"), "-h", login.host, "-p", str(login.port), "-U", login.user,
+            str(postgres.bin_dir / "pg_dump"), "-h", login.host, "-p", str(login.port), "-U", login.user,
             "-d", login.database,
         ],
         env={**os.environ, "PGPASSWORD": login.password.reveal()}, check=True, timeout=120, capture_output=True,

@@ -47,21 +47,21 @@ canaries: [Surname77]
 
 
 @pytest.fixture(scope="module")
-def production(postgres18: Server) -> Iterator[Production]:
+def production(postgres: Server) -> Iterator[Production]:
     """Return a database with staff."""
-    made = postgres18.make()
+    made = postgres.make()
     planted = Production(made)
     planted.execute(TABLES)
     yield planted
-    postgres18.drop(made)
+    postgres.drop(made)
 
 
 @pytest.fixture(scope="module")
-def place(postgres18: Server) -> Iterator[Place]:
+def place(postgres: Server) -> Iterator[Place]:
     """Return an environment for one pantry, which the tests spoil one after the other."""
-    made = postgres18.make()
+    made = postgres.make()
     yield Place(made)
-    postgres18.drop(made)
+    postgres.drop(made)
 
 
 @pytest.fixture(scope="module")
@@ -149,16 +149,16 @@ def test_every_check_can_fail(place: Place, production: Production, version: int
     ],
 )
 def test_what_the_structure_says_stops_a_refresh_until_it_is_accepted_with_a_reason(
-    postgres18: Server, warehouse18: Warehouse, statement: str, accepted: str
+    postgres: Server, new_warehouse: Warehouse, statement: str, accepted: str
 ) -> None:
-    made = postgres18.make()
-    production, place = Production(made), Place(warehouse18)
+    made = postgres.make()
+    production, place = Production(made), Place(new_warehouse)
     production.execute(TABLES, statement)
     with pytest.raises(Refused, match="structure"):
         fill(place, production, POLICY)
     assert place.control.pantries.newest() is None
     fill(place, production, POLICY + f"accepted: {{{accepted}: nobody in particular}}\n")
-    postgres18.drop(made)
+    postgres.drop(made)
 
 
 def test_the_report_is_kept_escaped_and_holds_no_value_of_production(

@@ -106,8 +106,8 @@ def test_no_type_of_this_server_was_forgotten(production: Production) -> None:
     assert there - known - NOT_COLUMNS == set()
 
 
-def test_every_type_is_masked_or_left_out_of_the_pantry(production: Production, warehouse18: Warehouse) -> None:
-    place = Place(warehouse18)
+def test_every_type_is_masked_or_left_out_of_the_pantry(production: Production, new_warehouse: Warehouse) -> None:
+    place = Place(new_warehouse)
     text = scanned(production)
     decided = policy(text)
     left = [_name(kind) for kind in VALUES if _name(kind) not in decided.tables["filled"].columns]
@@ -136,12 +136,12 @@ def test_every_type_is_masked_or_left_out_of_the_pantry(production: Production, 
 
 @pytest.mark.parametrize("kind", ["oid", "tsvector", "public.place", "xml", "bytea", "inet", "text[]", "point"])
 def test_a_type_that_could_tell_somebody_is_not_kept_without_a_reason(
-    production: Production, warehouse18: Warehouse, kind: str
+    production: Production, new_warehouse: Warehouse, kind: str
 ) -> None:
     text = scanned(production)
     starts = (f"    c {kind}:", f'    "c {kind}":')
     lines = [f'    "c {kind}": {{mask: keep}}' if line.startswith(starts) else line for line in text.splitlines()]
     assert text.splitlines() != lines
     with pytest.raises(Refused) as caught:
-        fill(Place(warehouse18), production, "\n".join(lines))
+        fill(Place(new_warehouse), production, "\n".join(lines))
     assert f"c {kind}" in caught.value.message

@@ -17,9 +17,9 @@ from tests.support import Warehouse
 
 
 @pytest.fixture
-def place(warehouse18: Warehouse) -> Place:
+def place(new_warehouse: Warehouse) -> Place:
     """Return an environment that is refreshed every hour."""
-    made = Place(warehouse18)
+    made = Place(new_warehouse)
     made.environment = replace(made.environment, data=DataSource("production", refresh="0 * * * *"))
     return made
 

@@ -205,10 +205,10 @@ def _ids(session: PgSession, subset: Subset, drawn: Schema) -> list[dict[int, tu
 
 
 @pytest.fixture(scope="module")
-def anywhere(postgres18: Server) -> Iterator[Production]:
-    made = postgres18.make()
+def anywhere(postgres: Server) -> Iterator[Production]:
+    made = postgres.make()
     yield Production(made, schemas=("s",))
-    postgres18.drop(made)
+    postgres.drop(made)
 
 
 EXAMPLES = 400 if os.environ.get("KITCHEN_FAULTS") == "all" else 15

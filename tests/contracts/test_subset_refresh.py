@@ -40,10 +40,10 @@ def production(warehouse: Warehouse) -> Production:
 
 
 @pytest.fixture
-def place(postgres18: Server) -> Iterator[Place]:
-    made = postgres18.make()
+def place(postgres: Server) -> Iterator[Place]:
+    made = postgres.make()
     yield Place(made)
-    postgres18.drop(made)
+    postgres.drop(made)
 
 
 @pytest.fixture

@@ -23,9 +23,9 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def production(postgres18: Server) -> Iterator[Production]:
+def production(postgres: Server) -> Iterator[Production]:
     """Return a small production."""
-    made = postgres18.make()
+    made = postgres.make()
     planted = Production(made)
     planted.execute(
         "CREATE TABLE public.person (id int PRIMARY KEY, last_name text NOT NULL, email text)",
@@ -36,13 +36,13 @@ def production(postgres18: Server) -> Iterator[Production]:
         "ANALYZE",
     )
     yield planted
-    postgres18.drop(made)
+    postgres.drop(made)
 
 
 @pytest.fixture
-def place(warehouse18: Warehouse) -> Place:
+def place(new_warehouse: Warehouse) -> Place:
     """Return an empty environment."""
-    return Place(warehouse18)
+    return Place(new_warehouse)
 
 
 class _DyingJournal:
