@@ -6,11 +6,16 @@ of this process. A session with ``patience`` is given up when that is over; of a
 new connection, whether it is there, and only where it says nothing at all the statement is given up. To give up is
 to shut the socket down: whoever waits on it wakes with an error, in the middle of a COPY, too, and what the server did
 is found by looking.
+
+Nor does Ctrl-C reach a process that waits inside libpq: Python's handlers run when the statement is over. The same
+thread hears of the signal at once, and has the server cancel what the main thread waits for.
 """
 
 from __future__ import annotations
 
 import os
+import select
+import signal
 import socket
 import threading
 import time
@@ -25,9 +30,12 @@ from psycopg2.extensions import connection, cursor
 ANSWER = 30.0  # seconds within which a server does a short statement, or else shows that it is there at all
 _TICK = 0.25
 
+_ENDING = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+
 _watched: weakref.WeakSet[PatientConnection] = weakref.WeakSet()
 _adding = threading.Lock()
 _watcher: threading.Thread | None = None
+_signals: tuple[int, int] | None = None  # a pipe into which the kernel's side of a signal writes its number
 
 
 class PatientConnection(connection):
@@ -41,6 +49,8 @@ class PatientConnection(connection):
         self._patience: float | None = None
         self._is_there: Callable[[], bool] = lambda: True
         self._given_up = False
+        self._number = 0  # of statements
+        self._is_main = False  # the main thread waits, which alone is interrupted
         self.is_discreet = False  # its rows are not masked: errors are told without values
 
     def watch(self, patience: float | None, is_there: Callable[[], bool]) -> None:
@@ -69,6 +79,8 @@ class PatientConnection(connection):
 
     def waiting(self, ask: Callable[..., Any], *arguments: Any) -> Any:
         """Ask the server something; raises OperationalError where it is given up."""
+        self._number += 1
+        self._is_main = threading.current_thread() is threading.main_thread()
         self._due = time.monotonic() + (self._patience or ANSWER)
         try:
             return ask(*arguments)
@@ -79,6 +91,22 @@ class PatientConnection(connection):
         finally:
             with self._guard:
                 self._due = None
+
+    @property
+    def under_way(self) -> int | None:
+        """Return the number of the statement that the main thread waits for."""
+        return self._number if self._due is not None and self._is_main else None
+
+    def end(self, number: int) -> bool:
+        """Have the server cancel a statement; says whether it was still under way."""
+        if self.under_way != number:
+            return False
+        threading.Thread(target=self._cancelled, name="patience: cancel", daemon=True).start()  # it may wait, too
+        return True
+
+    def _cancelled(self) -> None:
+        with suppress(psycopg2.Error):
+            self.cancel()
 
     def look(self, now: float) -> None:
         """Give the statement under way up, where its time is over and the server is not known to be there."""
@@ -115,9 +143,12 @@ class PatientCursor(cursor):
 
 def _forked() -> None:
     """Begin anew in a child: the watching thread stayed with the parent, and perhaps held the lock."""
-    global _adding  # noqa: PLW0603 - there is one in a process
+    global _adding, _signals  # noqa: PLW0603 - there is one in a process
     _adding = threading.Lock()
     _watched.clear()
+    if _signals is not None:
+        signal.set_wakeup_fd(-1)  # the pipe is the parent's
+        _signals = None
 
 
 os.register_at_fork(after_in_child=_forked)
@@ -125,16 +156,40 @@ os.register_at_fork(after_in_child=_forked)
 
 def _start() -> None:
     """Start the thread that watches; a forked child has none and starts its own."""
-    global _watcher  # noqa: PLW0603 - there is one in a process
+    global _watcher, _signals  # noqa: PLW0603 - there is one in a process
+    if _signals is None and threading.current_thread() is threading.main_thread():
+        _signals = os.pipe()
+        for end in _signals:
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(_signals[1], warn_on_full_buffer=False)
     if _watcher is None or not _watcher.is_alive():
         _watcher = threading.Thread(target=_watch, name="patience", daemon=True)
         _watcher.start()
 
 
 def _watch() -> None:
+    ending: list[tuple[weakref.ref[PatientConnection], int]] = []
     while True:
-        time.sleep(_TICK)
+        if _is_interrupted():
+            ending = _under_way()
+            time.sleep(_TICK)  # a main thread that did not wait has raised by now, and cleans up: that is left alone
+        ending = [(one, number) for one, number in ending if (known := one()) is not None and known.end(number)]
         _look_at_all()  # whose names end with it: a watcher that slept on them would keep every session alive
+
+
+def _is_interrupted() -> bool:
+    """Wait for a tick; say whether a signal came that is to end this process's work."""
+    if _signals is None:
+        time.sleep(_TICK)
+        return False
+    if not select.select([_signals[0]], [], [], _TICK)[0]:
+        return False
+    return not _ENDING.isdisjoint(os.read(_signals[0], 512))
+
+
+def _under_way() -> list[tuple[weakref.ref[PatientConnection], int]]:
+    with _adding:
+        return [(weakref.ref(one), number) for one in _watched if (number := one.under_way) is not None]
 
 
 def _look_at_all() -> None:
