@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -68,7 +67,7 @@ def _prune_archives(services: Services, *, dry_run: bool) -> None:
     from kitchen.errors import Conflict
     from kitchen.operations.archives import drop, prunable_archives
 
-    now = datetime.now(UTC)
+    now = services.control.now()
     for archive in prunable_archives(services, now):
         if dry_run:
             output.say(f"{archive.schema}: kept by release {archive.release.number}")
@@ -95,7 +94,7 @@ def prune_command(environment: str | None, force: bool, dry_run: bool, yes: bool
     count = 0
     for services in reachable(app, environment):
         try:
-            going = prunable(services.control, datetime.now(UTC))
+            going = prunable(services.control, services.control.now())
         except (Unavailable, NotPermitted) as error:
             if environment is not None:
                 raise

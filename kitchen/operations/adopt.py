@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -66,7 +65,7 @@ def _rebuilt(
     branch = environment.branch if kind is Kind.STANDING else _branch(repository, worktrees, found.name)
     if branch in {kitchen.branch for kitchen in there}:
         branch = None
-    now = datetime.now(UTC)
+    now = services.control.now()
     ttl = environment.kitchens.ttl if kind is Kind.WORKING else None
     return Kitchen(
         id=found.id, name=found.name, environment=environment.name, kind=kind, state=State.READY, branch=branch,

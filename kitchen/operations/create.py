@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets as randomness
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -49,7 +48,7 @@ def ensure_standing(services: StandingServices, *, say: Say) -> Kitchen:
     kitchen = Kitchen(
         id=uuid4(), name=environment.name, environment=environment.name, kind=Kind.STANDING, state=State.CREATING,
         branch=environment.branch, base_commit=None, parent=None, pantry=newest_pantry(services),
-        owner=services.control.person, created_at=datetime.now(UTC),
+        owner=services.control.person, created_at=services.control.now(),
     )  # fmt: skip
     creation = Creation(kitchen)
     perform(services.control, "create", kitchen.name, creation.arguments(), create_steps(services, creation), say)
@@ -68,7 +67,7 @@ def candidate(services: StandingServices, target: Kitchen, commit: str, operatio
     return Kitchen(
         id=uuid4(), name=names.candidate_name(str(operation)), environment=services.environment.name,
         kind=Kind.CANDIDATE, state=State.CREATING, branch=None, base_commit=commit, parent=target.name,
-        pantry=target.pantry, owner=services.control.person, created_at=datetime.now(UTC),
+        pantry=target.pantry, owner=services.control.person, created_at=services.control.now(),
     )  # fmt: skip
 
 

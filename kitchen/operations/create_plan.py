@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -142,7 +142,7 @@ def plan_working(
     if not rules.working:
         raise _takes_none(services.environment)
     start = _branch(repository, wish, name, parent)
-    now = datetime.now(UTC)
+    now = services.control.now()
     ttl = wish.ttl if wish.ttl is not None else rules.ttl
     kitchen = Kitchen(
         id=uuid4(), name=name, environment=services.environment.name, kind=Kind.WORKING, state=State.CREATING,

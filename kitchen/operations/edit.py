@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from kitchen.domain.kitchen import Kind, Kitchen
 from kitchen.errors import InvalidInput, Refused
@@ -24,7 +24,7 @@ def edit_kitchen(
     _refuse_standing(kitchen)
     new: dict[str, object] = {}
     if ttl is not None:
-        new["expires_at"] = datetime.now(UTC) + ttl
+        new["expires_at"] = control.now() + ttl
     if staff is not None:
         new["staff"] = staff
     if ticket is not None:

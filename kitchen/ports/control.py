@@ -308,6 +308,10 @@ class Control(Protocol):
     @property
     def requests(self) -> RequestRecords: ...
 
+    def now(self) -> datetime:
+        """Return what time it is in the environment: the clocks of people's machines differ."""
+        ...
+
     def install(self) -> None:
         """Make or upgrade the control schema; raises Refused where a newer kitchen made it."""
         ...

@@ -10,7 +10,8 @@ from functools import cached_property
 from pathlib import Path
 
 from kitchen.adapters.git import process
-from kitchen.adapters.git.process import Answer
+from kitchen.adapters.git.process import Answer, shown
+from kitchen.adapters.git.ways import PROTOCOLS, USERS, way
 from kitchen.errors import Conflict, KitchenError, NotFound, NotPermitted, Unavailable
 
 QUICK = 60.0  # seconds; reading and moving refs
@@ -76,7 +77,6 @@ _ALONE = (
     "-c",
     "core.askPass=",
 )  # of commands that need nobody else
-USERS = frozenset({"system", "global"})  # whose settings a person of this machine chose
 # settings of a repository (not of its user) that name a program for git to start on files of a branch
 _PROGRAMS = re.compile(r"(?:filter\.(.+)\.(?:clean|smudge|process)|merge\..+\.driver)", re.DOTALL)
 _LOCKED = re.compile(r"Unable to create '(.+\.lock)': File exists")
@@ -108,10 +108,17 @@ class GitCommand:
         if prefix is not None:  # of checkout-index: the folder to write to
             arguments.insert(1, f"--prefix={prefix.absolute()}/")
         known = {"GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": "none", **(environment or {})}
-        if command != "config":
-            known |= said_to_git(self._disarmed(folder or self.folder))
-        words = ["git", *_ALWAYS, *_ALONE, "-C", str(folder or self.folder), *arguments]
-        if typed is None and (command in _READING or f"{command} {' '.join(options[:1])}" in _READING):
+        place = folder or self.folder
+        fetches = command != "config" and self._is_partial
+        if fetches:
+            known |= {"GIT_ALLOW_PROTOCOL": PROTOCOLS}
+            known |= said_to_git([*self._disarmed(place), *way(self._configured(place), asks=False)])
+        elif command != "config":
+            known |= said_to_git(self._disarmed(place))
+        words = ["git", *_ALWAYS, *(() if fetches else _ALONE), "-C", str(place), *arguments]
+        if fetches and typed is None:
+            answer = process.talk(command, words, known, SLOW, asks=False)
+        elif typed is None and (command in _READING or f"{command} {' '.join(options[:1])}" in _READING):
             answer = process.read(command, words, known, timeout)
         else:
             answer = process.start(words, typed, known, timeout)
@@ -164,6 +171,11 @@ class GitCommand:
         fields = self.run("config", "--list", "--show-scope", "-z", folder=folder).out.split("\0")
         pairs = zip(fields[0::2], fields[1::2], strict=False)
         return tuple((scope, *_split(entry)) for scope, entry in pairs if scope != "command")
+
+    @cached_property
+    def _is_partial(self) -> bool:
+        """A partial clone: in the middle of any command git may get from the remote what it left out."""
+        return any(key.startswith("remote.") and key.endswith(".promisor") for _, key, _ in self.scoped)
 
     def _disarmed(self, folder: Path) -> tuple[tuple[str, str], ...]:
         """Return settings that switch off the programs which the repository's own configuration names in a folder.
@@ -237,10 +249,14 @@ def _split(entry: str) -> tuple[str, str]:
 
 def _error(command: str, answer: Answer) -> KitchenError:
     lines = [line.removeprefix("fatal: ").removeprefix("error: ") for line in answer.err.strip().splitlines()]
-    words = "; ".join("".join(c if c.isprintable() else "?" for c in line) for line in lines[:5])
-    words = words or f"status {answer.status}"
+    words = shown("; ".join(lines[:5])) or f"status {answer.status}"
     if "Timeout: the command" in answer.err:
         return Unavailable(f"git {command} did not end in time")
+    if "promisor remote" in answer.err:
+        return Unavailable(
+            f"git {command}: this clone is partial, and what it left out does not come: {words}",
+            hint="git ls-remote origin, or git fetch --refetch --no-filter origin for a whole clone",
+        )
     if "dubious ownership" in answer.err:
         return NotPermitted("git does not trust this project: it belongs to another user", hint="git status")
     if locked := _LOCKED.search(answer.err):

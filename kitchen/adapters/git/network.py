@@ -13,13 +13,13 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
-from kitchen.adapters.git.command import USERS, GitCommand
+from kitchen.adapters.git.command import GitCommand
 from kitchen.adapters.git.names import REF_FORMAT, branch_name, commit_id, ref_name, tag_name
-from kitchen.adapters.git.process import Answer, Late
+from kitchen.adapters.git.process import Answer, Late, shown
+from kitchen.adapters.git.ways import PROTOCOLS, way
 from kitchen.errors import Conflict, InvalidInput, KitchenError, NotFound, NotPermitted, Refused, Unavailable
 from kitchen.ports import RefUpdate
 
-PROTOCOLS = "file:https:ssh"
 _ASK, _CARRY = 30.0, 600.0  # seconds: for a list of branches, for commits
 _TYPING = 120.0  # seconds more for somebody who types a passphrase
 _FETCH = ("--quiet", "--no-tags", "--no-prune", "--no-recurse-submodules", "--no-auto-maintenance",
@@ -27,10 +27,7 @@ _FETCH = ("--quiet", "--no-tags", "--no-prune", "--no-recurse-submodules", "--no
 _PUSH = ("--porcelain", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no",
          "--receive-pack=git-receive-pack")  # fmt: skip
 _LOCKED_CONFIG = 255  # git's status where another process writes its settings
-_SSH = "ssh -oConnectTimeout=10 -oServerAliveInterval=15 -oServerAliveCountMax=3"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
-_HELPER = re.compile(r"credential\.(?:.+\.)?helper", re.DOTALL)
-_PASSWORD = re.compile(r"(?<=://)\S*@")
 _NOT_LET_IN = re.compile(
     r"Permission denied|Authentication failed|terminal prompts disabled|could not read (?:Username|Password)"
     r"|The requested URL returned error: 40[13]|dubious ownership", re.IGNORECASE,
@@ -165,7 +162,7 @@ class GitRemote:
             within = timeout + (_TYPING if asks else 0)
             try:
                 return self._git.reach(
-                    command, *options, values=values, settings=self._settings(asks=asks), leases=leases or {},
+                    command, *options, values=values, settings=way(self._git.scoped, asks=asks), leases=leases or {},
                     protocols=PROTOCOLS, timeout=within, asks=asks,
                 )  # fmt: skip
             except Late:
@@ -177,24 +174,6 @@ class GitRemote:
         answer = attempt(asks=False)
         asking = _NOT_LET_IN.search(answer.err) or _NO_STRANGER.search(answer.err)
         return attempt(asks=True) if answer.status != 0 and asking and _somebody_is_there() else answer
-
-    def _settings(self, *, asks: bool) -> list[tuple[str, str]]:
-        """Return what holds on the way: the person's own helpers and ssh, nothing that came with the repository."""
-        scoped = self._git.scoped
-        theirs = [(key, value) for scope, key, value in scoped if scope in USERS]
-        others = [key for scope, key, _ in scoped if scope not in USERS and _HELPER.fullmatch(key)]
-        ssh = [value for key, value in theirs if key == "core.sshcommand"]
-        ask = [value for key, value in theirs if key == "core.askpass"]
-        return [
-            *((key, "") for key in others),
-            ("credential.helper", ""),  # an empty one empties the list
-            *((key, value) for key, value in theirs if _HELPER.fullmatch(key)),
-            ("core.sshCommand", ssh[-1] if ssh else _SSH if asks else f"{_SSH} -oBatchMode=yes"),
-            ("core.askPass", ask[-1] if ask else ""),
-            ("core.alternateRefsCommand", "true"),
-            ("http.lowSpeedLimit", "100"),
-            ("http.lowSpeedTime", "30"),
-        ]
 
     def _error(self, command: str, answer: Answer) -> KitchenError:
         words = _words(answer.err) or f"status {answer.status}"
@@ -229,7 +208,7 @@ class GitRemote:
         said = [line.removeprefix("remote: ").strip() for line in answer.err.splitlines() if line.startswith("remote:")]
         more = f" ({'; '.join(each for each in said if each)})" if any(said) else ""
         return Refused(
-            f"{self.name} does not let you push to {branch}: {_clean(why)}{_clean(more)[:400]}",
+            f"{self.name} does not let you push to {branch}: {shown(why)}{shown(more)[:400]}",
             hint="where it takes pull requests only: open one and let it be merged there",
         )
 
@@ -259,8 +238,4 @@ def _somebody_is_there() -> bool:
 
 def _words(text: str) -> str:
     lines = [line.removeprefix("fatal: ").removeprefix("error: ") for line in text.strip().splitlines() if line.strip()]
-    return _clean("; ".join(lines[:4]))
-
-
-def _clean(text: str) -> str:
-    return _PASSWORD.sub("", "".join(c if c.isprintable() else "?" for c in text))
+    return shown("; ".join(lines[:4]))

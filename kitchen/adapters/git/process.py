@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ _WAY_OUT = frozenset({
     "GIT_SSL_KEY", "GIT_SSL_NO_VERIFY", "GIT_SSL_VERSION", "GIT_PROXY_SSL_CAINFO", "GIT_PROXY_SSL_CERT",
     "GIT_PROXY_SSL_KEY",
 })  # fmt: skip
+_PASSWORD = re.compile(r"(?<=://)\S*@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,11 @@ def talk(name: str, command: list[str], environment: Mapping[str, str], timeout:
             raise Late(name) from None
         raise
     return Answer(running.returncode, *(text.decode(errors="surrogateescape") for text in (out, err)))
+
+
+def shown(text: str) -> str:
+    """Return what git said as it may be shown: without passwords of addresses and without control characters."""
+    return _PASSWORD.sub("", "".join(c if c.isprintable() else "?" for c in text))
 
 
 def _end(running: subprocess.Popen[bytes], *, group: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -103,6 +104,11 @@ class PgControl:
     def install(self) -> None:
         """Make or upgrade the control schema; raises Refused where a newer kitchen made it."""
         bring_up_to_date(self.session)
+
+    def now(self) -> datetime:
+        """Return what time it is in the environment: the clocks of people's machines differ."""
+        ((seconds,),) = self.session.query("SELECT extract(epoch FROM clock_timestamp())")
+        return datetime.fromtimestamp(float(str(seconds)), UTC)
 
     @cached_property
     def kitchens(self) -> PgKitchens:
