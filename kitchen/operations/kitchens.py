@@ -16,14 +16,13 @@ from kitchen.domain.run import Run, RunState
 from kitchen.domain.words import counted
 from kitchen.operations.above import above_of
 from kitchen.operations.unfinished import halted, way_out
-from kitchen.ports.repository import Changes
+from kitchen.ports.repository import Changes, Distance
 
 if TYPE_CHECKING:
     from kitchen.ports import Control, Repository
 
 NOTHING_CHANGED = Changes((), (), None)
 EXPIRY_WARNING = timedelta(days=1)
-_MANY = 4
 PANTRY = "pantry"  # the subject of what is done to an environment's pantry
 
 
@@ -290,16 +289,7 @@ class _Moved:
 def _moved(
     repository: Repository, wanted: Iterable[Kitchen], known: Sequence[Kitchen], chain: Chain
 ) -> dict[str, _Moved]:
-    """Compare each branch with its parent's; git starts one process for each, so several go at once."""
-
-    def compare(kitchen: Kitchen) -> tuple[str, _Moved | None]:
-        one, other = own.get(kitchen.branch or ""), shared.get(above[kitchen.name] or "")
-        if one is None or other is None:
-            return kitchen.name, None
-        ahead, behind = (0, 0) if one == other else repository.ahead_behind(one, other)
-        is_in = kitchen.mends is not None and not ahead and behind > 0 and not repository.stood_at(other, one)
-        return kitchen.name, _Moved(ahead, behind, one, is_in)
-
+    """Compare each branch with its parent's."""
     below = [kitchen for kitchen in wanted if kitchen.parent is not None and kitchen.branch is not None]
     found = {kitchen.name: above_of(kitchen, known, chain) for kitchen in below}
     above = {name: one.branch if one is not None else None for name, one in found.items()}
@@ -307,9 +297,16 @@ def _moved(
     local = repository.heads(branches)
     there = repository.remote.seen_of(branches) if repository.remote is not None else {}
     own, shared = {**there, **local}, {**local, **there}  # as ``update`` and ``merge`` would look for them
-    if len(below) < _MANY:
-        return {name: moved for name, moved in map(compare, below) if moved is not None}
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - loading it costs more than a few comparisons
+    pairs: dict[str, tuple[str, str]] = {}
+    for kitchen in below:
+        one, other = own.get(kitchen.branch or ""), shared.get(above[kitchen.name] or "")
+        if one is not None and other is not None:
+            pairs[kitchen.name] = (one, other)
+    distances = repository.distances(tuple(pairs.values()))
+    mending = {kitchen.name for kitchen in below if kitchen.mends is not None}
+    return {name: _stands(distances[pair], pair[0], mends=name in mending) for name, pair in pairs.items()}
 
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        return {name: moved for name, moved in pool.map(compare, below) if moved is not None}
+
+def _stands(distance: Distance, head: str, *, mends: bool) -> _Moved:
+    is_in = mends and not distance.ahead and distance.behind > 0 and not distance.was_there
+    return _Moved(distance.ahead, distance.behind, head, is_in)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from kitchen.ports.moment import ChosenRows, Moment, Scratch
     from kitchen.ports.people import Admitted, People
     from kitchen.ports.publishing import Arrival, Exchanged, Publication, Published, Publisher
-    from kitchen.ports.repository import Changes, MergePreview, RefUpdate, Remote, Repository
+    from kitchen.ports.repository import Changes, Distance, MergePreview, RefUpdate, Remote, Repository
     from kitchen.ports.requests import RequestRecords
     from kitchen.ports.stores import (
         CONTAINER_FILES,
@@ -72,7 +72,7 @@ _HOMES = {
     "moment": ("ChosenRows", "Moment", "Scratch"),
     "people": ("Admitted", "People"),
     "publishing": ("Arrival", "Exchanged", "Publication", "Published", "Publisher"),
-    "repository": ("Changes", "MergePreview", "RefUpdate", "Remote", "Repository"),
+    "repository": ("Changes", "Distance", "MergePreview", "RefUpdate", "Remote", "Repository"),
     "requests": ("RequestRecords",),
     "stores": (
         "CONTAINER_FILES",
@@ -104,6 +104,7 @@ __all__ = [
     "Audit",
     "Bucket",
     "Changes",
+    "Distance",
     "ChosenRows",
     "ContainerEnd",
     "ContainerEngine",

@@ -43,6 +43,15 @@ class Changes:
     coming: str | None = None  # the commit that is being merged
 
 
+@dataclass(frozen=True, slots=True)
+class Distance:
+    """How one commit stands against another."""
+
+    ahead: int
+    behind: int
+    was_there: bool  # the other's own line came by it: what was merged into a branch, it has, but never was at
+
+
 class Remote(Protocol):
     """The repository that a project's clones share. Raises Unavailable or NotPermitted where it cannot be asked."""
 
@@ -129,8 +138,8 @@ class Repository(Protocol):
         """Return how many commits one has that other has not, and the reverse."""
         ...
 
-    def stood_at(self, head: str, commit: str) -> bool:
-        """Say whether a branch itself was once at a commit; one that was merged into it, it has, but never was."""
+    def distances(self, pairs: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Distance]:
+        """Return how the first commit of each pair stands against the second."""
         ...
 
     def preview_merge(self, target: str, source: str) -> MergePreview:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kitchen.adapters.git import worktrees
 from kitchen.adapters.git.command import SLOW, GitCommand, Locked, login_name
+from kitchen.adapters.git.distances import distances
 from kitchen.adapters.git.locks import one_at_a_time, remove_stale
 from kitchen.adapters.git.moved import brought_along, make_known
 from kitchen.adapters.git.names import (
@@ -23,7 +24,7 @@ from kitchen.adapters.git.names import (
 from kitchen.adapters.git.network import GitRemote, remote_of
 from kitchen.adapters.git.process import Answer
 from kitchen.errors import Conflict, InvalidInput, KitchenError, NotFound
-from kitchen.ports import Changes, MergePreview, RefUpdate
+from kitchen.ports import Changes, Distance, MergePreview, RefUpdate
 
 _UNRESOLVED = frozenset({"DD", "AU", "UD", "UA", "DU", "AA", "UU"})  # git help status
 _LOG_FORMAT = "--format=%H%x1f%an%x1f%ae%x1f%cI%x1f%s"
@@ -161,9 +162,9 @@ class GitRepository:
         ahead, behind = self.git.run("rev-list", "--count", "--left-right", values=values).out.split()
         return int(ahead), int(behind)
 
-    def stood_at(self, head: str, commit: str) -> bool:
-        """Say whether a branch itself was once at a commit; one that was merged into it, it has, but never was."""
-        return commit in self.git.run("rev-list", "--first-parent", values=[commit_id(head)]).out.split()
+    def distances(self, pairs: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Distance]:
+        """Return how the first commit of each pair stands against the second."""
+        return distances(self.git, [(commit_id(one), commit_id(other)) for one, other in pairs])
 
     def preview_merge(self, target: str, source: str) -> MergePreview:
         """Merge two commits in memory; raises Conflict where they share no history."""
