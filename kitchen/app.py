@@ -14,9 +14,9 @@ from kitchen.domain.connection import Credentials
 from kitchen.domain.environment import Chain, Environment
 from kitchen.domain.kitchen import Kitchen
 from kitchen.domain.layout import Layer, Layout, layer_of
-from kitchen.domain.people import lease_path
+from kitchen.domain.people import Rights, lease_path
 from kitchen.errors import InvalidInput, NotFound
-from kitchen.operations.homes import key_home, state_home
+from kitchen.operations.homes import key_home, state_home, worktrees_of
 
 if TYPE_CHECKING:
     from kitchen.adapters.embedded.postgres import EmbeddedPostgres
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     )
 
 Say = Callable[[str], None]
+About = Callable[["Services", Kitchen], None]
 
 
 def prepare_repository(folder: Path, *, new: bool) -> Repository:
@@ -57,13 +58,6 @@ def commit_project(repository: Repository, message: str) -> None:
     from kitchen.adapters.git import first_commit
 
     first_commit(repository.root, message)
-
-
-def every_embedded_server() -> list[EmbeddedPostgres]:
-    """Return the servers of all projects that keep theirs in this state home, also of projects that are gone."""
-    from kitchen.adapters.embedded.found import servers_below
-
-    return servers_below(state_home(), key_home())
 
 
 class Services:
@@ -254,13 +248,17 @@ class Services:
 
         if self.own is not None:
             raise no_deputy(self.own.identity, self.environment.name)
-
         return administrator_of(self.environment, self.secrets)
 
     def _recorder(self) -> Credentials | None:
         if self.own is None or self.own.identity.is_deputy:
             return None
         return self.own.credentials
+
+    @property
+    def rights(self) -> Rights:
+        """Return what whoever works here may do, as far as that can be said without asking the server."""
+        return Rights(self.person, self.acts_for_all, self.own.identity.role if self.own is not None else None)
 
     @property
     def acts_for_all(self) -> bool:
@@ -313,9 +311,10 @@ class Services:
 class App:
     """One project as seen from one folder."""
 
-    def __init__(self, start: Path, *, tell: Say = lambda _: None) -> None:
+    def __init__(self, start: Path, *, tell: Say = lambda _: None, about: About = lambda *_: None) -> None:
         self.start = start
         self.tell = tell  # what happens behind a command's back
+        self.about = about  # hears which kitchen a command is about
         self._services: dict[str, Services] = {}
 
     @cached_property
@@ -324,7 +323,7 @@ class App:
         from kitchen.adapters.git import open_repository
 
         found = open_repository(self.start)
-        for worktree in found.bring_along(_worktrees_of(found)):
+        for worktree in found.bring_along(worktrees_of(found.root)):
             self.tell(f"the project has moved: its worktree {worktree.name} is known to git again")
         return found
 
@@ -361,7 +360,7 @@ class App:
     @property
     def worktrees(self) -> Path:
         """Return the folder of the kitchens' worktrees."""
-        return _worktrees_of(self.repository)
+        return worktrees_of(self.root)
 
     def inferred_kitchen(self) -> str | None:
         """Return the kitchen whose worktree we are in, else the one that ``kitchen enter`` named, else None."""
@@ -382,6 +381,7 @@ class App:
         for services in self._places(name, environment):
             found = services.control.kitchens.get(name)
             if found is not None:
+                self.about(services, found)
                 return services, found
         raise NotFound(f"there is no kitchen {name!r}", hint=f"kitchen create {name}, or kitchen list")
 
@@ -393,8 +393,3 @@ class App:
         first = self.workbench()
         others = [e.name for e in self.environments.environments.values() if e.kitchens.working]
         return [first, *(self.services(name) for name in others if name != first.environment.name)]
-
-
-def _worktrees_of(repository: Repository) -> Path:
-    told = os.environ.get("KITCHEN_WORKTREES")
-    return Path(told) if told else repository.root / ".kitchen" / "worktrees"

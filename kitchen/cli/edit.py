@@ -24,7 +24,7 @@ def edit_command(
     """Change when a kitchen expires, who may use it, or what it is for."""
     from kitchen.operations.edit import edit_kitchen
 
-    services, found = current_app().find(kitchen or kitchen_option, environment)
+    services, found = current_app(quietly=True).find(kitchen or kitchen_option, environment)
     until = time_to_live(ttl) if ttl is not None else None
     saved = edit_kitchen(services.control, found, ttl=until, staff=staff or None, ticket=ticket, dry_run=dry_run)
     if as_json:

@@ -13,7 +13,7 @@ from kitchen.cli import output
 from kitchen.cli.options import current_app, environment_option, json_option, kitchen_argument
 from kitchen.cli.reach import reachable
 from kitchen.domain.words import counted
-from kitchen.errors import KitchenError, NotFound, NotPermitted, Unavailable
+from kitchen.errors import KitchenError, NotPermitted, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,8 +33,8 @@ def _all(app: App, environment: str | None) -> tuple[list[Overview], list[Unfini
     for services in asked:
         try:
             left = unfinished(services)
-            _tell_unless_set_up(services)
             here = overviews(services, app.repository, worktrees=app.worktrees, left=left)
+            _tell_unless_set_up(services, here)
             found += here
             elsewhere += [each for each in left if each not in [one.unfinished for one in here]]
         except (Unavailable, NotPermitted) as error:
@@ -47,11 +47,10 @@ def _all(app: App, environment: str | None) -> tuple[list[Overview], list[Unfini
     return found, elsewhere
 
 
-def _tell_unless_set_up(services: Services) -> None:
-    try:
-        services.standing()
-    except NotFound as missing:
-        output.warn(f"{services.environment.name}: {missing.message} ({missing.hint})")
+def _tell_unless_set_up(services: Services, here: Sequence[Overview]) -> None:
+    name = services.environment.name
+    if not any(each.name == name for each in here):
+        output.warn(f"{name}: environment {name!r} is not set up (kitchen up {name})")
 
 
 @click.command("list")
@@ -71,12 +70,12 @@ def list_command(environment: str | None, mine: bool, as_json: bool) -> None:
     headings = ("kitchen", "environment", "state", "parent", "owner", "age", "expires", "commits", "tables", "size",
                 "pantry", "last run", "next")  # fmt: skip
     output.table(headings, [_cells(each, now) for each in found])
-    _tell(found)
+    _tell(found, now)
     _tell_left(elsewhere)
 
 
 def _document(each: Overview) -> dict[str, object]:
-    from kitchen.operations.kitchens import next_command
+    from kitchen.operations.advice import next_command
 
     command, _ = next_command(each)
     return {**asdict(each), "newer_pantry": each.newer_pantry, "next": command}
@@ -84,7 +83,7 @@ def _document(each: Overview) -> dict[str, object]:
 
 def _cells(each: Overview, now: datetime) -> tuple[object, ...]:
     moved = f"+{each.ahead} -{each.behind}" if each.ahead is not None else None
-    from kitchen.operations.kitchens import next_command
+    from kitchen.operations.advice import next_command
 
     run = f"{each.last_run.recipe} {each.last_run.state.value}" if each.last_run is not None else None
     command, _ = next_command(each)
@@ -123,18 +122,12 @@ def _until(moment: datetime | None, now: datetime) -> str | None:
     return "expired" if moment < now else "in " + output.ago(now, moment + minute)
 
 
-def _tell(found: list[Overview]) -> None:
+def _tell(found: list[Overview], now: datetime) -> None:
     for each in found:
         if each.unfinished is not None:
             _tell_left([each.unfinished])
-        elif each.is_expiring:
-            output.warn(_expiry(each))
-
-
-def _expiry(each: Overview) -> str:
-    gone = each.expires_at is not None and each.expires_at < datetime.now(UTC)
-    when = f"{'expired' if gone else 'expires'} {each.expires_at:%Y-%m-%d %H:%M} UTC"
-    return f"{each.name} {when}, kitchen prune removes it then; to keep it: kitchen edit {each.name} --ttl 14d"
+        elif (said := each.expiry(now)) is not None:
+            output.warn(said)
 
 
 def _tell_left(found: Sequence[Unfinished]) -> None:
@@ -142,7 +135,8 @@ def _tell_left(found: Sequence[Unfinished]) -> None:
         if left.is_going_on:
             output.say(f"  {left.kind} of {left.subject} is going on, by {left.by}")
         else:
-            output.warn(f"{left.kind} of {left.subject} is unfinished, by {left.by}: kitchen recover {left.id[:8]}")
+            end = f"kitchen recover {left.id[:8]}" if left.may_end else "who ends it, or an admin"
+            output.warn(f"{left.kind} of {left.subject} is unfinished, by {left.by}: {end}")
 
 
 @click.command("tree")
@@ -171,13 +165,13 @@ def tree_command(environment: str | None, as_json: bool) -> None:
         return
     for each in roots:
         draw(each, 0)
-    _tell(found)
+    _tell(found, now)
     _tell_left(elsewhere)
 
 
 def _branch_of_tree(each: Overview, now: datetime) -> Iterator[str]:
     """Yield what a line of the tree says of a kitchen besides its name."""
-    from kitchen.operations.kitchens import next_command
+    from kitchen.operations.advice import next_command
 
     if _state(each) != "ready":
         yield f"({_state(each)})"
@@ -207,7 +201,7 @@ def status_command(kitchen: str | None, kitchen_option: str | None, environment:
     """Where a kitchen stands, and what to type next."""
     from kitchen.operations.kitchens import status
 
-    app = current_app()
+    app = current_app(quietly=True)
     services, found = app.find(kitchen or kitchen_option, environment)
     state = status(services, app.repository, found, worktrees=app.worktrees)
     if as_json:
@@ -215,8 +209,8 @@ def status_command(kitchen: str | None, kitchen_option: str | None, environment:
         return
     for label, value in _lines(state):
         output.emit(f"{label:<12} {value}")
-    if state.overview.is_expiring:
-        output.warn(_expiry(state.overview))
+    if (said := state.overview.expiry(datetime.now(UTC))) is not None:
+        output.warn(said)
     _tell_left(state.elsewhere)
     output.say(f"next: {state.next}   ({state.because})")
 

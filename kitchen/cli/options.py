@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 
-from kitchen.app import App
-from kitchen.cli.output import step
+from kitchen.app import App, Services
+from kitchen.cli.output import step, warn
 from kitchen.domain.duration import parse_duration, said
+from kitchen.domain.kitchen import Kitchen
 from kitchen.domain.merge_request import AT_MOST
 from kitchen.errors import InvalidInput, KitchenError, NotFound
 
@@ -31,13 +32,22 @@ class VersionNumber(click.ParamType):  # type: ignore[type-arg]  # older ones ta
         return int(digits)
 
 
-def current_app() -> App:
-    """Return the project around the working folder; raises NotFound where that is gone."""
+def current_app(*, quietly: bool = False) -> App:
+    """Return the project around the working folder; a kitchen about to expire is warned of, unless ``quietly``.
+
+    Raises NotFound where the folder is gone.
+    """
     try:
         here = Path.cwd()
     except FileNotFoundError:
         raise NotFound("the folder that you are in is gone", hint="cd to the project, then the same command") from None
-    return App(here, tell=step)
+    return App(here, tell=step) if quietly else App(here, tell=step, about=_warn)
+
+
+def _warn(services: Services, kitchen: Kitchen) -> None:
+    expiry = kitchen.expiry(datetime.now(UTC))
+    if expiry is not None and services.rights.uses(kitchen):
+        warn(expiry)
 
 
 def kitchen_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

@@ -30,7 +30,7 @@ def delete_command(
     dry_run: bool, yes: bool,
 ) -> None:  # fmt: skip
     """Remove a kitchen and everything it has: sessions, data, credentials, files, worktree, branch."""
-    app = current_app()
+    app = current_app(quietly=True)
     services, found = app.find(kitchen or kitchen_option, environment)
     _delete(app, services, found, force=force, keep_branch=keep_branch, dry_run=dry_run, yes=yes)
 

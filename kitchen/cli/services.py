@@ -82,9 +82,10 @@ def down_command(environment: str | None, everywhere: bool, dry_run: bool) -> No
 
 
 def _stop_everywhere(*, dry_run: bool) -> None:
-    from kitchen.app import every_embedded_server
+    from kitchen.adapters.embedded.found import servers_below
+    from kitchen.operations.homes import key_home, state_home
 
-    for server in every_embedded_server():
+    for server in servers_below(state_home(), key_home()):
         if dry_run and server.is_running():
             output.emit(f"stop the server in {server.folder}")
         elif not dry_run and server.stop():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
+
+EXPIRY_WARNING = timedelta(days=1)
 
 
 class Kind(StrEnum):
@@ -83,9 +85,21 @@ class Kitchen:
         """Return the command that brings what was done in it to where it goes."""
         return way_up(self.name, self.mends)
 
+    def expiry(self, now: datetime) -> str | None:
+        """Return what somebody should know of a kitchen that expires within a day, or has."""
+        return expiry(self.name, self.expires_at, now)
+
     def with_state(self, state: State) -> Kitchen:
         """Return the same kitchen in another state."""
         return replace(self, state=state)
+
+
+def expiry(name: str, until: datetime | None, now: datetime) -> str | None:
+    """Return what somebody should know of a kitchen that expires within a day, or has."""
+    if until is None or until - now >= EXPIRY_WARNING:
+        return None
+    when = f"{'expired' if until < now else 'expires'} {until:%Y-%m-%d %H:%M} UTC"
+    return f"{name} {when}, kitchen prune removes it then; to keep it: kitchen edit {name} --ttl 14d"
 
 
 def way_up(name: str, mends: str | None) -> str:

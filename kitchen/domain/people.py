@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from kitchen.domain.kitchen import Kind, Kitchen
 from kitchen.errors import InvalidInput
 
 GROUPS = ("viewer", "developer", "releaser", "admin", "runner")
@@ -32,6 +33,35 @@ class Identity:
     login: str
     role: str
     is_deputy: bool  # may act as the provisioner: publish, refresh, repair
+
+
+_OF_DEVELOPERS = frozenset({"create", "delete", "hydrate", "update"})  # operations of one's own kitchens
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What one person may do in an environment: the server decides it, and this is for what is said beforehand."""
+
+    person: str
+    acts_for_all: bool
+    role: str | None = None  # of the person's own login, where there is one
+
+    def uses(self, kitchen: Kitchen | None) -> bool:
+        """Say whether the person may enter a kitchen and change it."""
+        if self.acts_for_all:
+            return True
+        if kitchen is None or kitchen.kind is not Kind.WORKING or not self.makes_kitchens:
+            return False
+        return self.person in (kitchen.owner, *kitchen.staff)
+
+    def ends(self, kind: str, by: str, kitchen: Kitchen | None) -> bool:
+        """Say whether the person may finish or undo an operation of somebody on a kitchen."""
+        return self.acts_for_all or (kind in _OF_DEVELOPERS and (by == self.person or self.uses(kitchen)))
+
+    @property
+    def makes_kitchens(self) -> bool:
+        """Say whether the person may have kitchens at all."""
+        return self.acts_for_all or self.role != "viewer"
 
 
 def person_name(text: str) -> str:

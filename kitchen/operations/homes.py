@@ -20,3 +20,9 @@ def key_home() -> Path:
     if told := os.environ.get("KITCHEN_KEY_HOME"):
         return Path(told)
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "kitchen" / "keys"
+
+
+def worktrees_of(root: Path) -> Path:
+    """Return the folder of the kitchens' worktrees of a project."""
+    told = os.environ.get("KITCHEN_WORKTREES")
+    return Path(told) if told else root / ".kitchen" / "worktrees"

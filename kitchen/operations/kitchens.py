@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from kitchen.domain.environment import Chain, Environment
-from kitchen.domain.kitchen import Kind, Kitchen, State, way_up
+from kitchen.domain.kitchen import Kind, Kitchen, State, expiry
 from kitchen.domain.layout import Layout
-from kitchen.domain.merge_request import MergeRequest, RequestState
+from kitchen.domain.merge_request import MergeRequest
+from kitchen.domain.people import Rights
 from kitchen.domain.run import Run, RunState
-from kitchen.domain.words import counted
 from kitchen.operations.above import above_of
-from kitchen.operations.unfinished import halted, way_out
-from kitchen.ports.repository import Changes, Distance
+from kitchen.operations.advice import NOTHING_CHANGED, PANTRY, next_command
+from kitchen.ports.repository import Distance
 
 if TYPE_CHECKING:
     from kitchen.ports import Control, Repository
-
-NOTHING_CHANGED = Changes((), (), None)
-EXPIRY_WARNING = timedelta(days=1)
-PANTRY = "pantry"  # the subject of what is done to an environment's pantry
 
 
 class KitchenServices(Protocol):
@@ -37,6 +33,8 @@ class KitchenServices(Protocol):
     def layout(self) -> Layout: ...
     @property
     def control(self) -> Control: ...
+    @property
+    def rights(self) -> Rights: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +57,7 @@ class Unfinished:
     error: str | None
     subject: str  # the kitchen, or what else it was done to: "pantry"
     is_going_on: bool  # its process is there
+    may_end: bool = True  # whoever looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +89,7 @@ class Overview:
     mends: str | None = None
     data: str = "layer"
     is_delivered: bool = False  # what it mends has everything of it, by a merge
+    may_use: bool = True  # whoever looks
 
     @property
     def goes_into(self) -> str | None:
@@ -104,10 +104,9 @@ class Overview:
         is_older = self.data != "none" if self.pantry is None else self.pantry < self.newest_pantry
         return self.newest_pantry if is_older else None
 
-    @property
-    def is_expiring(self) -> bool:
-        """Say whether the kitchen expires within a day, or has."""
-        return self.expires_at is not None and self.expires_at - datetime.now(UTC) < EXPIRY_WARNING
+    def expiry(self, now: datetime) -> str | None:
+        """Return what whoever looks should know of a kitchen of theirs that expires within a day, or has."""
+        return expiry(self.name, self.expires_at, now) if self.may_use else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +132,17 @@ def overviews(
 def unfinished(services: KitchenServices) -> tuple[Unfinished, ...]:
     """Return work of an environment that a command left, or that is still going on, oldest first."""
     found = services.control.journal.unfinished()
-    held = services.control.locks.held() if found else frozenset()
+    if not found:
+        return ()
+    held, rights = services.control.locks.held(), services.rights
+    known = {kitchen.name: kitchen for kitchen in services.control.kitchens.all()}
     return tuple(
-        Unfinished(str(each.id), each.kind, each.by, each.started_at, each.error, each.subject, each.subject in held)
+        Unfinished(
+            str(each.id), each.kind, each.by, each.started_at, each.error, each.subject, each.subject in held,
+            rights.ends(each.kind, each.by, known.get(each.subject)),
+        )
         for each in found
-    )
+    )  # fmt: skip
 
 
 def status(services: KitchenServices, repository: Repository, kitchen: Kitchen, *, worktrees: Path) -> Status:
@@ -149,6 +154,9 @@ def status(services: KitchenServices, repository: Repository, kitchen: Kitchen, 
     above = _above(kitchen, known)
     elsewhere = tuple(each for each in left if each.subject in above or each.subject == PANTRY)
     command, because = next_command(overview, changes, elsewhere)
+    if command == f"kitchen status {kitchen.name}":  # which was just typed
+        makes = services.environment.kitchens.working and services.rights.makes_kitchens
+        command = "kitchen create NAME" if makes else "kitchen list"
     return Status(overview, changes.paths, changes.unresolved, elsewhere, command, because)
 
 
@@ -163,64 +171,6 @@ def _above(kitchen: Kitchen, known: Iterable[Kitchen]) -> frozenset[str]:
     return frozenset(found)
 
 
-def next_command(
-    kitchen: Overview, changes: Changes = NOTHING_CHANGED, elsewhere: Sequence[Unfinished] = ()
-) -> tuple[str, str]:
-    """Return what to type next in a kitchen, and why."""
-    name = kitchen.name
-    if kitchen.unfinished is not None:
-        return _end(kitchen.unfinished)
-    if kitchen.state is not State.READY:
-        return "kitchen recover", f"it is {kitchen.state}"
-    if kitchen.kind is not Kind.WORKING:
-        return f"kitchen enter {name}", "it is the standing kitchen of its environment"
-    if (changes.halted or changes.unresolved) and kitchen.worktree is not None:
-        return way_out(kitchen.worktree, changes), halted(kitchen.worktree, changes)
-    if kitchen.asked is not None:
-        follows = f"{kitchen.asked.by} asked for its merge: this follows the answer"
-        waits = kitchen.asked.said if kitchen.asked.state is RequestState.WAITING else None
-        return f"kitchen merge {name}", waits or follows
-    if changes.paths:
-        return "git add --all && git commit", "there are uncommitted changes"
-    if left := next((each for each in elsewhere if each.subject != PANTRY and not each.is_going_on), None):
-        return _end(left)
-    return _onwards(kitchen)
-
-
-def _onwards(kitchen: Overview) -> tuple[str, str]:
-    """Return the next command where nothing is in the way."""
-    name = kitchen.name
-    if kitchen.is_delivered:
-        return f"kitchen delete {name}", f"{kitchen.mends} has it; kitchen update {kitchen.environment} brings it down"
-    answered = kitchen.answered
-    if kitchen.ahead and answered is not None and answered.state is RequestState.PUBLISHED:  # last fetched before that
-        return f"kitchen update {name}", f"request {answered.number} was published: {answered.target} has it"
-    if kitchen.pantry is None and kitchen.newer_pantry is not None:
-        return f"kitchen update {name} --data", "it was made before the first pantry, and reads none"
-    if kitchen.behind:
-        return f"kitchen update {name}", f"{kitchen.goes_into} has {counted(kitchen.behind, 'commit')} more"
-    run = kitchen.last_run
-    if run is not None and run.state in (RunState.FAILED, RunState.ERRORED):
-        return f"kitchen runs show -k {name}", f"the last run of {run.recipe} {run.state}"
-    if kitchen.ahead and answered is not None and answered.state is RequestState.REFUSED:
-        why = f"the runner refused it: {answered.said}; commit what mends it, or ask anew: kitchen merge {name} --again"
-        return f"kitchen enter {name}", why
-    if kitchen.ahead and run is None:
-        return f"kitchen run RECIPE -k {name}", "nothing was run since the kitchen was made"
-    if kitchen.ahead:
-        what = f"it has {counted(kitchen.ahead, 'commit')} that {kitchen.goes_into} has not"
-        return way_up(name, kitchen.mends), what
-    if kitchen.newer_pantry is not None:
-        return f"kitchen update {name} --data", f"version {kitchen.newer_pantry} of the pantry is there"
-    return f"kitchen enter {name}", "there is nothing to merge yet"
-
-
-def _end(left: Unfinished) -> tuple[str, str]:
-    if left.is_going_on:
-        return "kitchen list", f"a {left.kind} of {left.subject} is going on, by {left.by}"
-    return f"kitchen recover {left.id[:8]}", f"a {left.kind} of {left.subject} was left unfinished by {left.by}"
-
-
 def _overviews(
     services: KitchenServices, repository: Repository, wanted: Sequence[Kitchen], known: Sequence[Kitchen], *,
     worktrees: Path, left: Sequence[Unfinished],
@@ -233,7 +183,7 @@ def _overviews(
     newest = services.control.pantries.newest() if reads else None
     moved = _moved(repository, wanted, known, services.chain)
     is_ones_own = services.environment.is_embedded  # nobody is asked there
-    newest_of = services.control.requests.newest_of
+    newest_of, rights = services.control.requests.newest_of, services.rights
     asked = {} if is_ones_own else {each.kitchen_id: each for each in newest_of([kitchen.id for kitchen in wanted])}
     return tuple(
         _overview(
@@ -245,6 +195,7 @@ def _overviews(
             left=next((each for each in left if each.subject == kitchen.name), None),
             newest=newest.version if newest is not None else None,
             asked=asked.get(kitchen.id),
+            may_use=rights.uses(kitchen),
         )
         for kitchen in wanted
     )
@@ -252,7 +203,7 @@ def _overviews(
 
 def _overview(
     kitchen: Kitchen, *, worktree: Path | None, moved: _Moved | None, size: Sequence[tuple[int, int]],
-    run: Run | None, left: Unfinished | None, newest: int | None, asked: MergeRequest | None,
+    run: Run | None, left: Unfinished | None, newest: int | None, asked: MergeRequest | None, may_use: bool,
 ) -> Overview:  # fmt: skip
     is_standing = asked is not None and asked.is_standing
     is_answered = asked is not None and not is_standing and moved is not None and moved.head == asked.commit
@@ -268,6 +219,7 @@ def _overview(
         last_run=LastRun(run.recipe, run.state, run.started_at) if run is not None else None,
         unfinished=left, newest_pantry=newest, mends=kitchen.mends, data=kitchen.data,
         asked=asked if is_standing else None, answered=asked if is_answered else None,
+        may_use=may_use,
     )  # fmt: skip
 
 

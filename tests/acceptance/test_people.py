@@ -201,3 +201,39 @@ def test_what_a_persons_login_does_not_read_is_no_fault_to_the_doctor(team: Team
     told = json.loads(kim.kitchen("doctor", "dev", "--json").stdout)
     (masking,) = (found for found in told["findings"] if found["part"] == "masking")
     assert (masking["level"], masking["says"]) == ("warn", "not looked at: kim's login does not read production")
+
+
+def test_what_is_advised_is_not_refused(team: Team) -> None:
+    """Of kitchens that one may not enter, of their leftovers, and of their end."""
+    moe, lea, vic = team.admit("moe"), team.admit("lea"), team.admit("vic", "viewer")
+    moe.kitchen("create", "secluded", "--ttl", "12h")
+    with team.session("moe") as session:
+        session.execute(
+            "INSERT INTO kitchen_control.operation (id, kind, subject, arguments, state, by, host, pid, version,"
+            " started_at, claim) VALUES (gen_random_uuid(), 'hydrate', 'secluded', '{}', 'running', 'moe', 'x', 1, '0',"
+            " now(), 1)"
+        )
+    for person in (lea, vic):
+        found = {each["name"]: each for each in json.loads(person.kitchen("list", "--json").stdout)}
+        assert (found["secluded"]["may_use"], found["dev"]["may_use"]) == (False, False)
+        assert found["secluded"]["next"] == "kitchen list"
+        assert found["dev"]["next"] == "kitchen status dev"
+        said = person.kitchen("list").stderr
+        assert "hydrate of secluded is unfinished, by moe: who ends it, or an admin" in said
+        assert "recover" not in said
+        assert "edit" not in said
+        assert "edit" not in person.kitchen("status", "secluded").stderr
+    assert "kitchen recover" in moe.kitchen("list").stderr
+    with team.session("moe") as session:
+        session.execute("UPDATE kitchen_control.operation SET state = 'undone', ended_at = now() WHERE by = 'moe'")
+    assert "kitchen edit secluded --ttl 14d" in moe.kitchen("list").stderr
+    told = json.loads(lea.kitchen("status", "secluded", "--json").stdout)
+    assert (told["next"], told["because"]) == (
+        "kitchen create NAME", "it is moe's, who lets others in: kitchen staff add",
+    )  # fmt: skip
+    assert json.loads(vic.kitchen("status", "dev", "--json").stdout)["next"] == "kitchen list"
+    assert "moe's" in lea.kitchen("run", "anything", "-k", "secluded", expect=8).stderr
+    moe.kitchen("staff", "add", "lea", "-k", "secluded")
+    found = {each["name"]: each for each in json.loads(lea.kitchen("list", "--json").stdout)}
+    assert (found["secluded"]["may_use"], found["secluded"]["next"]) == (True, "kitchen enter secluded")
+    moe.kitchen("delete", "secluded", "--yes")

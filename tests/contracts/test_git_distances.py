@@ -25,7 +25,7 @@ def repository(root: Path) -> GitRepository:
 
 def _history(repository: GitRepository, seed: int) -> list[str]:
     """Make twenty commits on one another, some of them merges."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - a history, not a secret
     made = [head(repository)]
     tree = repository.tree_of(made[0])
     for number in range(20):
@@ -36,7 +36,7 @@ def _history(repository: GitRepository, seed: int) -> list[str]:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_it_counts_as_git_counts(repository: GitRepository, root: Path, seed: int) -> None:
-    pairs = random.Random(seed).sample(list(itertools.product(_history(repository, seed), repeat=2)), 40)
+    pairs = list(itertools.product(_history(repository, seed), repeat=2))[::11]
     found = repository.distances(pairs)
     for one, other in pairs:
         line = git(root, "rev-list", "--first-parent", other).split()

@@ -153,8 +153,9 @@ class PgLocks:
     def _not_ours(self, name: str, refused: NotPermitted) -> NotPermitted:
         """Return the refusal in words: whose the kitchen is, where it is one that this login sees."""
         known = "SELECT owner FROM kitchen_control.kitchen WHERE name = %s AND kind = 'working'"
-        rows = self._session.query(known, [name])
-        whose = f"{name} is {rows[0][0]}'s" if rows else f"{self._person} may not change {name} here"
+        kitchen = name.split("/")[1] if name.startswith("run/") else name
+        rows = self._session.query(known, [kitchen])
+        whose = f"{kitchen} is {rows[0][0]}'s" if rows else f"{self._person} may not change {kitchen} here"
         return NotPermitted(f"not permitted: {whose}", hint=refused.hint)
 
     def held(self) -> frozenset[str]:
