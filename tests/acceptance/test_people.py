@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 
 from kitchen.adapters.postgres.connection import connect
+from kitchen.adapters.postgres.control import PgControl
+from kitchen.adapters.postgres.sessions import PgSessions
 from kitchen.errors import KitchenError, NotPermitted
 from tests.acceptance.external import develop, places, psql
 from tests.acceptance.team import Team, made_project
@@ -232,7 +234,14 @@ def test_what_is_advised_is_not_refused(team: Team) -> None:
         "kitchen create NAME", "it is moe's, who lets others in: kitchen staff add",
     )  # fmt: skip
     assert json.loads(vic.kitchen("status", "dev", "--json").stdout)["next"] == "kitchen list"
-    assert "moe's" in lea.kitchen("run", "anything", "-k", "secluded", expect=8).stderr
+    locks = PgControl(
+        PgSessions(lambda: team.login("lea"), lambda: team.login("lea")), environment="dev", person="lea"
+    ).locks
+    with (
+        pytest.raises(NotPermitted, match="not permitted: secluded is moe's"),
+        locks.hold("run/secluded/daily", purpose="run recipe daily"),
+    ):
+        pass
     moe.kitchen("staff", "add", "lea", "-k", "secluded")
     found = {each["name"]: each for each in json.loads(lea.kitchen("list", "--json").stdout)}
     assert (found["secluded"]["may_use"], found["secluded"]["next"]) == (True, "kitchen enter secluded")

@@ -197,3 +197,18 @@ def test_a_project_that_was_moved_goes_on(project: Project) -> None:
         project.root = project.root.rename(old)
     assert "known to git again" in project.kitchen("list").stderr
     assert "known to git again" not in project.kitchen("list").stderr
+
+
+def test_every_command_says_when_its_kitchen_expires(project: Project) -> None:
+    project.kitchen("create", "below", "--ttl", "12h")
+    for words in (
+        ("env", "below"),
+        ("diff", "below"),
+        ("enter", "below", "--", "true"),
+        ("status", "below"),
+        ("list",),
+    ):
+        said = project.kitchen(*words).stderr
+        assert said.count("kitchen edit below --ttl 14d") == 1, words
+    assert "expires" not in project.kitchen("edit", "below", "--ttl", "14d").stderr
+    assert "expires" not in project.kitchen("env", "below").stderr
