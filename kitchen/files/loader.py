@@ -24,6 +24,9 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 ModelType = TypeVar("ModelType", bound=msgspec.Struct)
 
 
+_NEWER = "take it out; or, where a newer kitchen wrote it: pip install --upgrade dataops-kitchen"
+
+
 class Document:
     """One file's data with the line of everything in it, so that any check can point at what it does not like."""
 
@@ -63,7 +66,7 @@ class Document:
 
             found = why_not(self.data, model)
             path, reason = found if found is not None else ((), plainly(str(wrong)))
-            raise self.error(reason, *path) from None
+            raise self.error(reason, *path, hint=_NEWER if reason.startswith("unknown key (") else None) from None
 
 
 def open_document(path: Path, *, shown: str | None = None) -> Document:

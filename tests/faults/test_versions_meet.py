@@ -61,6 +61,38 @@ def test_what_another_version_began_is_left_to_it(
         _forget(bench, identity)
 
 
+def test_a_control_schema_that_a_newer_version_made_is_left_alone_by_every_command(bench: Bench) -> None:
+    app = bench.fresh()
+    _create(app, "waits")
+    before = bench.traces()
+    with bench.fresh().services("dev").sessions.as_administrator() as session:
+        session.execute("INSERT INTO kitchen_control.migration (number, name) VALUES (9999, '9999_of_a_newer_one')")
+    try:
+        for command in (["list"], ["tree"], ["status", "waits"], ["create", "never"], ["update", "waits"],
+                        ["merge", "waits", "--yes"], ["delete", "waits", "--yes"], ["enter", "waits", "--", "true"],
+                        ["prune", "--yes", "-e", "dev"], ["recover", "-e", "dev"]):  # fmt: skip
+            refused = bench.project.kitchen(*command, expect=5)
+            assert "newer than this kitchen: it has migration 9999" in refused.stderr, command
+            assert "pip install --upgrade dataops-kitchen" in refused.stderr
+    finally:
+        with bench.fresh().services("dev").sessions.as_administrator() as session:
+            session.execute("DELETE FROM kitchen_control.migration WHERE number = 9999")
+    assert bench.traces() == before
+    _delete(bench.fresh(), "waits")
+
+
+def test_a_file_that_a_newer_version_wrote_names_the_key_and_the_way_on(bench: Bench) -> None:
+    file = bench.project.root / "environments" / "dev.yaml"
+    kept = file.read_text()
+    file.write_text(f"{kept}flavour: sweet\n")
+    try:
+        refused = bench.project.kitchen("create", "never", expect=2)
+        assert "flavour: unknown key" in refused.stderr
+        assert "where a newer kitchen wrote it: pip install --upgrade dataops-kitchen" in refused.stderr
+    finally:
+        file.write_text(kept)
+
+
 def test_what_an_older_version_kept_without_newer_fields_is_recovered(bench: Bench) -> None:
     before = bench.traces()
     app = bench.fresh()
