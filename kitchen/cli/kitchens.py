@@ -267,6 +267,7 @@ def _answer(request: MergeRequest | None, now: datetime) -> str | None:
 @json_option
 def show_command(kitchen: str | None, kitchen_option: str | None, environment: str | None, as_json: bool) -> None:
     """Everything about one kitchen: its names, its layers, and the tables that are its own."""
+    from kitchen.cli.hiding import tell
     from kitchen.operations.kitchens import status
 
     app = current_app()
@@ -290,8 +291,4 @@ def show_command(kitchen: str | None, kitchen_option: str | None, environment: s
     if own:
         rows = [(one.logical, one.over, one.kind, _rows(one.rows), output.size(one.size)) for one in own]
         output.table(("own", "over", "kind", "rows", "size"), rows)
-    for one in hiding:
-        output.warn(
-            f"your own {one.logical} is empty and hides {one.over}, which is not: where that is not meant, drop it"
-            f" (CREATE TABLE IF NOT EXISTS makes one) and type kitchen hydrate {one.logical}"
-        )
+    tell(hiding)

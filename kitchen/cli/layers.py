@@ -39,6 +39,7 @@ def hydrate_command(tables: tuple[str, ...], kitchen: str | None, dry_run: bool,
     and whatever depends on it, when it is to be written. TABLE is a name like orders or marts.orders. A standing
     kitchen's copy is read by everybody, instead of later pantries: there you are asked first.
     """
+    from kitchen.cli.hiding import hiding, tell
     from kitchen.operations.hydrate import hydrate, preview
 
     services, found = current_app().find(kitchen)
@@ -65,6 +66,11 @@ def hydrate_command(tables: tuple[str, ...], kitchen: str | None, dry_run: bool,
         output.done(f"{result.table} is the kitchen's own now, a copy of {result.done.source}")
         for left in result.done.left_out:
             output.warn(f"left out: {left}")
+        for note in result.done.notes:
+            output.warn(note)
+    already = {result.table for result in results if result.done is None}
+    if already:
+        tell(one for one in hiding(services, found) if one.logical in already)
     if any(result.done is not None for result in results):
         output.say("  open sessions keep reading the old table in prepared statements: reconnect, or DISCARD PLANS")
 

@@ -92,6 +92,8 @@ class Execution:
             )
             for left in done.left_out:
                 self.say(f"  not carried: {left}")
+            for note in done.notes:
+                self.say(f"  note: {note}")
             self.refresh()
         return done
 

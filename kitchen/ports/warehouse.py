@@ -143,12 +143,13 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Hydrated:
-    """What hydrating one table did: the objects made, and what could not be carried, said in words."""
+    """What hydrating one table did: the objects made, and in words what was not carried or goes on as it was."""
 
     table: TableName
     source: TableName
     made: tuple[str, ...]
     left_out: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 class Tables(Protocol):

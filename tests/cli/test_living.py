@@ -212,3 +212,17 @@ def test_every_command_says_when_its_kitchen_expires(project: Project) -> None:
         assert said.count("kitchen edit below --ttl 14d") == 1, words
     assert "expires" not in project.kitchen("edit", "below", "--ttl", "14d").stderr
     assert "expires" not in project.kitchen("env", "below").stderr
+
+
+def test_hydrating_says_where_an_empty_table_of_ones_own_hides_the_rows(project: Project) -> None:
+    project.kitchen("create", "above")
+    project.kitchen("create", "below", "--parent", "above")
+    project.kitchen("enter", "above", "--", "psql", "-qc", "CREATE TABLE bills AS SELECT 1 AS id")
+    project.kitchen("enter", "below", "--", "psql", "-qc", "CREATE TABLE IF NOT EXISTS bills (id int)")
+    for command in (["hydrate", "bills", "-k", "below"], ["show", "below"]):
+        said = project.kitchen(*command).stderr
+        assert "your own public.bills is empty and hides above.bills, which is not" in said
+        assert "type kitchen hydrate public.bills" in said
+    project.kitchen("enter", "below", "--", "psql", "-qc", "DROP TABLE bills")
+    assert "hides" not in project.kitchen("hydrate", "bills", "-k", "below").stderr
+    assert project.kitchen("enter", "below", "--", "psql", "-Atc", "SELECT id FROM bills").stdout == "1\n"

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from kitchen.adapters.postgres.connection import PgSession
 from kitchen.adapters.postgres.hydrate_bound import Bound
-from kitchen.adapters.postgres.hydrate_keys import Keys
+from kitchen.adapters.postgres.hydrate_keys import Keys, crossing
 from kitchen.adapters.postgres.hydrate_names import Found, LayerNames
 from kitchen.adapters.postgres.hydrate_plan import blind_routines, placing, plan
 from kitchen.adapters.postgres.hydrate_work import Raced, Work
@@ -43,7 +43,9 @@ class Hydration:
     def run(self, *, with_rows: bool, chosen: Chosen | None = None) -> Hydrated:
         """Make everything and say what was made and what was left out; of chosen tables only those rows."""
         work, structure, place, taken = self._work, self._structure, self._place, self._plan
-        bound = Bound(work, self._names, self._deparser, structure, {*taken.own_views, *taken.own_routines})
+        bound = Bound(
+            work, self._names, self._deparser, structure, own={*taken.own_views, *taken.own_routines}, place=place
+        )
         keys = Keys(work, self._names, taken.family)
         bare = self._bare()
         bound.drop()
@@ -53,19 +55,19 @@ class Hydration:
             work.quietly(self._rows(bare, chosen or {}))
             self._refuse_missing(bare, chosen or {})
         work.must(placed_indexes(structure, place))
-        bound.make(place)
+        bound.make()
         keys.add(placed_constraints(structure, place, keys.within))
         keys.adopt(self._deparser, place)
-        work.each(settings(structure, place, triggers=True, policies=True))
+        work.each(settings(bound.anew, place, triggers=True, policies=True))
         work.each(comments(structure, place, keys.within))
         work.quietly(self._values())
         if with_rows:
             work.each(self._analyses(bare))
         self._refuse_late()
         work.left_out += [*self._not_carried(keys), *structure.left_out]
-        work.left_out += blind_routines(work.session, self._names, (*taken.family, *taken.sequences))
-        source = taken.source.name
-        return Hydrated(self._logical(source), source, self._told(work.made), self._told(work.left_out))
+        notes = tuple(blind_routines(work.session, self._names, (*taken.family, *taken.sequences)))
+        table, source = self._logical(taken.source.name), taken.source.name
+        return Hydrated(table, source, self._told(work.made), self._told(work.left_out), self._told(notes))
 
     def _refuse_late(self) -> None:
         """Raise Raced where a view was just bound to a table below that has become the kitchen's own meanwhile.
@@ -158,9 +160,7 @@ class Hydration:
         tables = {table.oid: self._logical(table.name) for table in self._structure.tables}
         for key in self._structure.constraints:
             if key.kind == "f" and key.foreign_table not in keys.within and key.parent is None:
-                where = f"foreign key {key.name} of {tables[key.table]}"
-                definition = key.definition.render(lambda reference: self._logical(reference.name))
-                yield f"{where}: no key crosses a layer ({definition})"
+                yield crossing(key, tables[key.table], self._names)
         for table in self._structure.tables:
             for column in table.columns:
                 if any(reference.sort is Sort.RELATION for reference in column.type.references()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import takewhile
 
 from kitchen.adapters.postgres import structure_read
 from kitchen.adapters.postgres.hydrate_names import Found, LayerNames
@@ -13,7 +14,11 @@ from kitchen.adapters.postgres.structure_model import Constraint, Statement
 from kitchen.adapters.postgres.structure_text import Place, qualified, quote
 from kitchen.domain.layout import TableName
 
-_THERE = "SELECT conrelid, conname FROM pg_catalog.pg_constraint WHERE conrelid = ANY(%s)"
+_THERE = """
+SELECT n.nspname, c.relname, k.conname FROM pg_catalog.pg_constraint k
+JOIN pg_catalog.pg_class c ON c.oid = k.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = ANY(%s)
+"""
 
 
 class Keys:
@@ -43,27 +48,59 @@ class Keys:
             self._work.left_out.append(f"{statement.what}: {failure}")
 
     def adopt(self, deparser: Deparser, place: Place) -> None:
-        """Give the kitchen's other tables their keys to the copied one, which could not cross the layers before."""
-        referring = [oid for oid in self.within - self._family if self._is_source(self._names.by_oid[oid])]
-        if not referring:
-            return
-        targets = {below.oid for logical in self._copied for below in self._names.below(logical)}
-        own = [found.oid for found in self._names.by_oid.values() if found.name.schema in self._names.own_schemas]
-        there = {(row[0], row[1]) for row in self._work.session.query(_THERE, [own])}
-        found = structure_read.constraints(self._work.session, deparser, referring)
-        for constraint in _deepest_first(found):
-            own_table = self._names.first(self._logical(self._names.by_oid[constraint.table]))
-            new = own_table is not None and (own_table.oid, constraint.name) not in there
-            if new and own_table is not None and constraint.foreign_table in targets:
-                self.add([_key(constraint, own_table.name, place)])
+        """Add the keys of older versions, from and to the copied tables, that a layer in between could not hold.
 
-    def _is_source(self, found: Found) -> bool:
-        """Say whether a table of a layer below is what the kitchen's own was copied from, as far as one can tell."""
-        logical = self._logical(found)
-        return logical not in self._copied and next(iter(self._names.below(logical)), None) == found
+        A key that such a layer has not, though it has both tables, was dropped there and stays away.
+        """
+        own = {self._logical(found) for found in self._names.by_oid.values() if self._is_own_table(found)}
+        here = own | self._copied
+        versions = [below.oid for logical in here for below in self._names.below(logical)]
+        older = [oid for oid in versions if oid not in self._family]
+        there = set(self._work.session.query(_THERE, [list(self._names.own_schemas)]))
+        for constraint in self._nearest_first(structure_read.constraints(self._work.session, deparser, older)):
+            child = self._names.by_oid[constraint.table]
+            parent = self._names.by_oid.get(constraint.foreign_table or 0)
+            if parent is None or self._was_dropped(child, self._logical(parent)):
+                continue
+            table, referred = self._names.own(self._logical(child)), self._logical(parent)
+            key = (table.schema, table.name, constraint.name)
+            if key in there or not self._copied & {self._logical(child), referred}:
+                continue
+            there.add(key)
+            if referred in here:
+                self.add([_key(constraint, table, place)])
+            elif constraint.parent is None:
+                self._work.left_out.append(crossing(constraint, self._logical(child), self._names))
+
+    def _is_own_table(self, found: Found) -> bool:
+        return found.kind in "rp" and found.name.schema in self._names.own_schemas
+
+    def _was_dropped(self, child: Found, referred: TableName) -> bool:
+        """Say whether a nearer layer has both tables, and so could have the key."""
+        nearer = takewhile(lambda version: version != child, self._names.below(self._logical(child)))
+        return any(self._names.beside(version, referred) for version in nearer)
+
+    def _nearest_first(self, constraints: Iterable[Constraint]) -> Iterator[Constraint]:
+        """Yield foreign keys by layer; in each those of partitions before those of their tables, which adopt them."""
+        above = {constraint.oid: constraint for constraint in constraints}
+
+        def rank(one: Constraint) -> tuple[int, int]:
+            return self._names.depth(self._names.by_oid[one.table].name), -_generation(one, above)
+
+        for constraint in sorted(above.values(), key=rank):
+            parent = above.get(constraint.parent or 0)
+            made_by_server = parent is not None and parent.table == constraint.table  # for a partition referred to
+            if constraint.kind == "f" and not made_by_server:
+                yield constraint
 
     def _logical(self, found: Found) -> TableName:
         return self._names.logical(found.name) or found.name
+
+
+def crossing(constraint: Constraint, table: TableName, names: LayerNames) -> str:
+    """Say of a key that the table it refers to is not the kitchen's."""
+    definition = constraint.definition.render(lambda reference: names.logical(reference.name) or reference.name)
+    return f"foreign key {constraint.name} of {table}: no key crosses a layer ({definition})"
 
 
 def _key(constraint: Constraint, table: TableName, place: Place) -> Statement:
@@ -71,16 +108,6 @@ def _key(constraint: Constraint, table: TableName, place: Place) -> Statement:
         f"ALTER TABLE {qualified(table)} ADD CONSTRAINT {quote(constraint.name)} {constraint.definition.render(place)}",
         f"constraint {constraint.name} of {table}",
     )
-
-
-def _deepest_first(constraints: Iterable[Constraint]) -> Iterator[Constraint]:
-    """Yield foreign keys, those of partitions before those of their tables, which adopt them."""
-    above = {constraint.oid: constraint for constraint in constraints}
-    for constraint in sorted(above.values(), key=lambda one: -_generation(one, above)):
-        parent = above.get(constraint.parent or 0)
-        made_by_server = parent is not None and parent.table == constraint.table  # for a partition that is referred to
-        if constraint.kind == "f" and not made_by_server:
-            yield constraint
 
 
 def _generation(constraint: Constraint, above: Mapping[int, Constraint]) -> int:

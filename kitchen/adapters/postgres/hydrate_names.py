@@ -38,6 +38,7 @@ class LayerNames:
     def __init__(self, session: PgSession, layer: Layer) -> None:
         self.layer = layer
         self._logical = {schema: logical for logical in layer.layout.logical for schema in layer.schemas_of(logical)}
+        self._types = {layer.layout.types(logical): logical for logical in layer.layout.logical}
         self.own_schemas = frozenset(layer.own(logical) for logical in layer.layout.logical)
         self.schemas = tuple(row[0] for row in session.query(_SCHEMAS, [list(layer.path())]))
         self._by_name = {
@@ -70,8 +71,9 @@ class LayerNames:
 
     def spoken(self, text: str) -> str:
         """Return words for people in which physical schemas are the logical ones."""
-        schemas = "|".join(re.escape(schema) for schema in sorted(self._logical, key=len, reverse=True))
-        return re.sub(rf"\b({schemas})\.", lambda match: f"{self._logical[match[1]]}.", text)
+        known = self._types | self._logical
+        schemas = "|".join(re.escape(schema) for schema in sorted(known, key=len, reverse=True))
+        return re.sub(rf"\b({schemas})\.", lambda match: f"{known[match[1]]}.", text)
 
     def own(self, logical: TableName) -> TableName:
         """Return where the kitchen's own relation of that name is, or would be."""
@@ -88,6 +90,17 @@ class LayerNames:
     def below(self, logical: TableName) -> tuple[Found, ...]:
         """Return every relation of that name in the layers below the kitchen, nearest first."""
         return tuple(found for found in self._places(logical) if found.name.schema not in self.own_schemas)
+
+    def depth(self, physical: TableName) -> int:
+        """Return how far below the kitchen's own the layer of a relation is."""
+        return self.layer.schemas_of(self._logical[physical.schema]).index(physical.schema)
+
+    def beside(self, found: Found, logical: TableName) -> bool:
+        """Say whether the layer of a relation has another relation itself."""
+        schemas = self.layer.schemas_of(logical.schema) if logical.schema in self.layer.layout.logical else ()
+        return len(schemas) > (depth := self.depth(found.name)) and (
+            TableName(schemas[depth], logical.name) in self._by_name
+        )
 
     def routine(self, physical: TableName) -> TableName:
         """Return the nearest routines of a name that can stand in for all those of that name in one schema."""

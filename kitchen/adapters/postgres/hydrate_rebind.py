@@ -16,6 +16,7 @@ from kitchen.adapters.postgres.hydrate_work import Work
 from kitchen.adapters.postgres.structure import read_objects
 from kitchen.adapters.postgres.structure_deparse import Deparser
 from kitchen.adapters.postgres.structure_model import Routine, Structure, View
+from kitchen.adapters.postgres.structure_notes import comments, settings
 from kitchen.adapters.postgres.structure_text import Place, quote
 from kitchen.domain.layout import Layer
 from kitchen.errors import KitchenError
@@ -80,23 +81,47 @@ def _stale(structure: Structure, place: Place) -> Structure:
     stale = {item.oid for item in items if any(place(named) != named.name for named in item.definition.references())}
     while more := {item.oid for item in items if stale.intersection(structure.needs.get(item.oid, ()))} - stale:
         stale |= more
-    return replace(
-        structure,
-        views=tuple(view for view in structure.views if view.oid in stale),
-        routines=tuple(routine for routine in structure.routines if routine.oid in stale),
-    )
+    return _only(structure, frozenset(stale))
 
 
 def _bound(session: PgSession, names: LayerNames, deparser: Deparser, stale: Structure, place: Place) -> Iterator[str]:
-    """Bind everything, or leave everything as it was and say why."""
-    own = {view.oid for view in stale.views} | {routine.oid for routine in stale.routines}
+    """Bind everything; where that is not possible what can be replaced in place. Say why the rest is as it was."""
+    failure = _attempt(session, names, deparser, stale, place)
+    if failure is None:
+        return
+    in_place = Bound(Work(session), names, deparser, stale, own=_ids(stale), place=place).in_place
+    some = _only(stale, in_place)
+    if _ids(some) and _attempt(session, names, deparser, some, place) is None:
+        stale = _only(stale, _ids(stale) - in_place)
+    for name in [*(view.name for view in stale.views), *(routine.name for routine in stale.routines)]:
+        yield f"{name} still reads older tables: {failure}"
+
+
+def _attempt(
+    session: PgSession, names: LayerNames, deparser: Deparser, stale: Structure, place: Place
+) -> str | None:  # fmt: skip
+    """Bind everything, or leave everything as it was and return why."""
     session.execute("SAVEPOINT before")
     try:
-        bound = Bound(Work(session), names, deparser, stale, own)
+        work = Work(session)
+        bound = Bound(work, names, deparser, stale, own=_ids(stale), place=place)
         bound.drop()
-        bound.make(place)
+        bound.make()
+        work.each(settings(bound.anew, place, triggers=True, policies=False))
+        work.each(comments(stale, place))
     except (KitchenError, psycopg2.Error) as failure:
         session.execute("ROLLBACK TO SAVEPOINT before")
-        said = failure.message if isinstance(failure, KitchenError) else message_of(failure)
-        for name in [*(view.name for view in stale.views), *(routine.name for routine in stale.routines)]:
-            yield f"{name} still reads older tables: {said}"
+        return failure.message if isinstance(failure, KitchenError) else message_of(failure)
+    return None
+
+
+def _ids(structure: Structure) -> frozenset[int]:
+    return frozenset({view.oid for view in structure.views} | {routine.oid for routine in structure.routines})
+
+
+def _only(structure: Structure, oids: frozenset[int]) -> Structure:
+    return replace(
+        structure,
+        views=tuple(view for view in structure.views if view.oid in oids),
+        routines=tuple(routine for routine in structure.routines if routine.oid in oids),
+    )

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from kitchen.adapters.postgres.structure_model import Routine, Structure
+from kitchen.adapters.postgres.structure_model import Structure
 from kitchen.domain.layout import TableName
 
 _WORD = r'"(?:[^"]|"")*"|[^\W\d][\w$]*'
+_WORDS = re.compile(_WORD)
 _QUALIFIED = re.compile(rf"({_WORD})\s*\.\s*({_WORD})")
 
 
@@ -20,11 +21,14 @@ def blind_routines(structure: Structure) -> Iterator[str]:
     """Yield, in words, the routines that will not find what their text names."""
     relations = {table.name for table in structure.tables} | {view.name for view in structure.views}
     relations |= {sequence.name for sequence in structure.sequences}
+    words = {name.name for name in relations}
     for routine in structure.routines:
-        named = dict.fromkeys(name for name in _named(routine) if name in relations)
-        if named:
+        text = "".join(piece for piece in routine.definition.pieces if isinstance(piece, str))
+        if named := dict.fromkeys(name for name in _named(text) if name in relations):
             listed = ", ".join(map(str, named))
             yield f"function {routine.name}: its text names {listed} with the schema, where a kitchen has no such table"
+        elif "\n SET search_path TO " in text and words & set(map(_identifier, _WORDS.findall(text))):
+            yield f"function {routine.name}: it sets its own search_path, on which a kitchen's tables are not"
 
 
 def row_security(structure: Structure) -> Iterator[str]:
@@ -34,11 +38,9 @@ def row_security(structure: Structure) -> Iterator[str]:
         yield f"row security of {', '.join(tables)}: a pantry has none, and is read whole"
 
 
-def _named(routine: Routine) -> Iterator[TableName]:
-    for piece in routine.definition.pieces:
-        if isinstance(piece, str):
-            for match in _QUALIFIED.finditer(piece):
-                yield TableName(_identifier(match[1]), _identifier(match[2]))
+def _named(text: str) -> Iterator[TableName]:
+    for match in _QUALIFIED.finditer(text):
+        yield TableName(_identifier(match[1]), _identifier(match[2]))
 
 
 def _identifier(word: str) -> str:

@@ -41,7 +41,7 @@ def type_statements(
         else:
             shown = _routine_definition(item, place)
             known_shown = routines_there.get(_signature(item, place))
-            if known_shown is None or (not same_sql(known_shown, shown) and _head_is_same(known_shown, shown)):
+            if known_shown is None or (not same_sql(known_shown, shown) and head_is_same(known_shown, shown)):
                 statements += routine_statements(item, place)
     return tuple(statements)
 
@@ -72,7 +72,7 @@ def type_conflicts(structure: Structure, types_mapping: Mapping[str, str], exist
                 said.append(f"{_noun(item).lower()} {item.name} has another definition there")
         else:
             known_shown = routines_there.get(_signature(item, place))
-            if known_shown is not None and not _head_is_same(known_shown, _routine_definition(item, place)):
+            if known_shown is not None and not head_is_same(known_shown, _routine_definition(item, place)):
                 said.append(f"function {item.name} returns something else there")
     return tuple(said)
 
@@ -159,6 +159,6 @@ def _routine_definition(routine: Routine, place: Place) -> str:
     return without_words(shown, "SECURITY", "DEFINER") if routine.security_definer else shown
 
 
-def _head_is_same(one: str, other: str) -> bool:
+def head_is_same(one: str, other: str) -> bool:
     """Compare arguments and result: what follows them may be replaced, they may not."""
     return same_sql(one.partition("\n LANGUAGE")[0], other.partition("\n LANGUAGE")[0])
