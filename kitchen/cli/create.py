@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kitchen.cli import output
+from kitchen.cli.completion import branch_names, parent_names, run_ids
 from kitchen.cli.options import changing_options, current_app, environment_option, json_option
 from kitchen.domain.duration import parse_duration
 from kitchen.errors import InvalidInput
@@ -31,15 +32,26 @@ def time_to_live(text: str) -> timedelta:
 @click.option(
     "--parent",
     metavar="K",
+    shell_complete=parent_names,
     help="The kitchen to layer over, or the environment that a hotfix mends; else the standing kitchen.",
 )
-@click.option("--branch", metavar="B", help="An existing branch to work on, or what to call the new one.")
+@click.option(
+    "--branch",
+    metavar="B",
+    shell_complete=branch_names,
+    help="An existing branch to work on, or what to call the new one.",
+)
 @click.option("--data", default="layer", show_default=True, help="layer, copy, sample:10% or none.")
 @click.option("--isolated", is_flag=True, help="Leave the parents' tables out; only the pantry is read through.")
 @click.option("--ttl", metavar="14d", help="When it expires.")
 @click.option("--staff", multiple=True, metavar="PERSON", help="Who else may use it.")
 @click.option("--ticket", metavar="ABC-1", help="What it is for.")
-@click.option("--from-run", metavar="RUN", help="Begin at the commit of this run, over the kitchen that it ran in.")
+@click.option(
+    "--from-run",
+    metavar="RUN",
+    shell_complete=run_ids,
+    help="Begin at the commit of this run, over the kitchen that it ran in.",
+)
 @environment_option
 @changing_options
 @json_option

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import click
 
 from kitchen.cli import output
+from kitchen.cli.completion import environment_names
 from kitchen.cli.delivered import tell_delivered, tell_undecided
 from kitchen.cli.options import (
     changing_options,
     current_app,
-    environment_names,
     environment_option,
     json_option,
     kitchen_argument,

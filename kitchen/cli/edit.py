@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from kitchen.cli import output
+from kitchen.cli.completion import kitchen_names
 from kitchen.cli.create import time_to_live
 from kitchen.cli.options import current_app, dry_run_option, environment_option, json_option, kitchen_argument
 
@@ -38,7 +39,7 @@ def edit_command(
 
 
 @click.command("hand")
-@click.argument("kitchen")
+@click.argument("kitchen", shell_complete=kitchen_names)
 @click.argument("person")
 @environment_option
 @dry_run_option

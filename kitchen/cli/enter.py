@@ -23,7 +23,12 @@ class _CommandAfterDashes(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         before, after = (args[: args.index("--")], args[args.index("--") + 1 :]) if "--" in args else (args, [])
-        rest = super().parse_args(ctx, before)
+        try:
+            rest = super().parse_args(ctx, before)
+        except click.UsageError as wrong:
+            if "unexpected extra argument" not in wrong.message:
+                raise
+            raise click.UsageError(f"{wrong.message}; a command comes after --: kitchen enter K -- CMD", ctx) from None
         ctx.params["command"] = tuple(after)
         return rest
 
@@ -39,12 +44,14 @@ def enter_command(
     Working kitchens are entered in their worktree, standing ones in the folder one is in.
     """
     from kitchen.operations.enter import enter, greeting
+    from kitchen.operations.shells import shell_program
 
     app = current_app()
     services, found = app.find(kitchen or kitchen_option, environment)
     services.credentials(found)  # who may not enter gets no worktree either
     folder = _folder(app, found)
     if not command:
+        shell_program()  # before the greeting
         parents = [each.name for each in services.layer(found).parents]
         for line in greeting(services, found, folder, parents):
             output.say(line)

@@ -10,11 +10,11 @@ from pathlib import Path
 import click
 
 from kitchen.app import Services
+from kitchen.cli.completion import environment_names
 from kitchen.cli.options import (
     changing_options,
     current_app,
     dry_run_option,
-    environment_names,
     environment_option,
     json_option,
     never_asks,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kitchen.cli import output
+from kitchen.cli.completion import table_names
 from kitchen.cli.options import (
     changing_options,
     current_app,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("tables", nargs=-1, required=True, metavar="TABLE…")
+@click.argument("tables", nargs=-1, required=True, metavar="TABLE…", shell_complete=table_names)
 @kitchen_option
 @changing_options
 @json_option

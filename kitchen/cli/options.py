@@ -10,11 +10,12 @@ from typing import Any
 import click
 
 from kitchen.app import App, Services
+from kitchen.cli.completion import environment_names, kitchen_names
 from kitchen.cli.output import step, warn
 from kitchen.domain.duration import parse_duration, said
 from kitchen.domain.kitchen import Kitchen
 from kitchen.domain.merge_request import AT_MOST
-from kitchen.errors import InvalidInput, KitchenError, NotFound
+from kitchen.errors import InvalidInput, NotFound
 
 Command = Callable[..., Any]
 
@@ -48,37 +49,6 @@ def _warn(services: Services, kitchen: Kitchen) -> None:
     expiry = kitchen.expiry(datetime.now(UTC))
     if expiry is not None and services.rights.uses(kitchen):
         warn(expiry)
-
-
-def kitchen_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Return the kitchens that a shell may complete: those of environments that run; nothing is started."""
-    found: list[str] = []
-    try:
-        app = current_app()
-        for name in app.environments.environments:
-            services = app.services(name)
-            if services.embedded is None or services.embedded.is_running():
-                found += [kitchen.name for kitchen in services.control.kitchens.all()]
-    except KitchenError:  # no project, no server: a shell that completes has nothing to say about it
-        return []
-    return [name for name in found if name.startswith(incomplete)]
-
-
-def environment_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Return the environments that a shell may complete."""
-    try:
-        return [name for name in current_app().environments.environments if name.startswith(incomplete)]
-    except KitchenError:
-        return []
-
-
-def recipe_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Return the recipes that a shell may complete: those of the folder that one is in."""
-    from kitchen.files.recipe import list_recipes
-
-    here = Path.cwd()
-    root = next((folder for folder in (here, *here.parents) if (folder / "recipes").is_dir()), None)
-    return [name for name in list_recipes(root) if name.startswith(incomplete)] if root is not None else []
 
 
 def json_option(command: Command) -> Command:

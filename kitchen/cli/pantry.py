@@ -11,6 +11,7 @@ import click
 
 from kitchen.app import App, Services
 from kitchen.cli import output
+from kitchen.cli.completion import pantry_versions
 from kitchen.cli.options import VersionNumber, changing_options, current_app, environment_option, json_option
 from kitchen.cli.pantry_policy import (
     governing_policy,
@@ -202,7 +203,7 @@ def _would_read(services: Services, policy: Policy) -> tuple[list[dict[str, obje
 
 
 @pantry_command.command(name="verify")
-@click.argument("version", required=False, type=VersionNumber())
+@click.argument("version", required=False, type=VersionNumber(), shell_complete=pantry_versions)
 @click.option("--whole", is_flag=True, help="Compare every row of large tables, not one part of them.")
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write FILE.html, .json or .txt.")
 @environment_option
@@ -275,7 +276,7 @@ def list_command(environment: str | None, as_json: bool) -> None:
 
 
 @pantry_command.command(name="show")
-@click.argument("version", required=False, type=VersionNumber())
+@click.argument("version", required=False, type=VersionNumber(), shell_complete=pantry_versions)
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write FILE.html, .json or .txt.")
 @environment_option
 @json_option

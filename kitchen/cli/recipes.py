@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from kitchen.cli import output
-from kitchen.cli.options import current_app, environment_option, json_option, kitchen_option, recipe_names
+from kitchen.cli.completion import recipe_names, variation_names
+from kitchen.cli.options import current_app, environment_option, json_option, kitchen_option
 from kitchen.errors import InvalidInput, NotFound, Unavailable
 
 if TYPE_CHECKING:
@@ -54,7 +55,12 @@ def list_command(kitchen: str | None, environment: str | None, as_json: bool) ->
 @recipe_command.command("show")
 @click.argument("recipe", metavar="RECIPE", shell_complete=recipe_names)
 @click.option("--compiled", is_flag=True, help="Print the SQL as the kitchen runs it.")
-@click.option("--variation", metavar="V", help="A named set of parameters and nodes of the recipe.")
+@click.option(
+    "--variation",
+    metavar="V",
+    shell_complete=variation_names,
+    help="A named set of parameters and nodes of the recipe.",
+)
 @kitchen_option
 @environment_option
 @json_option

@@ -9,6 +9,7 @@ import click
 
 from kitchen.app import App, Services
 from kitchen.cli import output
+from kitchen.cli.completion import unfinished_ids
 from kitchen.cli.options import changing_options, current_app, environment_option, json_option
 from kitchen.errors import NotFound, NotPermitted, Unavailable
 
@@ -80,7 +81,7 @@ def _out_of_reach(services: Services) -> str | None:
 
 
 @click.command("recover")
-@click.argument("identity", required=False, metavar="[ID]")
+@click.argument("identity", required=False, metavar="[ID]", shell_complete=unfinished_ids)
 @environment_option
 @click.option("--undo", is_flag=True, help="Undo it; refused past the point from which it only goes forward.")
 @changing_options

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from kitchen.cli import output
+from kitchen.cli.completion import environment_names, release_numbers
 from kitchen.cli.deliver import promotion, tell_nothing_new
 from kitchen.cli.delivered import tell_undecided
 from kitchen.cli.options import (
     changing_options,
     current_app,
     dry_run_option,
-    environment_names,
     environment_option,
     json_option,
 )
@@ -61,7 +61,7 @@ def plan(environment: str | None, source: str | None, as_json: bool) -> None:
 
 
 @release_command.command("approve")
-@click.argument("number", type=int, metavar="ID")
+@click.argument("number", type=int, metavar="ID", shell_complete=release_numbers)
 @environment_option
 @dry_run_option
 @json_option
@@ -92,7 +92,7 @@ def approve(number: int, environment: str | None, dry_run: bool, as_json: bool) 
 
 
 @release_command.command("apply")
-@click.argument("number", type=int, metavar="ID")
+@click.argument("number", type=int, metavar="ID", shell_complete=release_numbers)
 @environment_option
 @changing_options
 @json_option
@@ -130,8 +130,14 @@ def apply(number: int, environment: str | None, dry_run: bool, yes: bool, as_jso
 
 
 @release_command.command("rollback")
-@click.argument("number", type=int, required=False, metavar="[ID]")
-@click.option("--to", type=int, metavar="ID", help="Bring back the state right after this release.")
+@click.argument("number", type=int, required=False, metavar="[ID]", shell_complete=release_numbers)
+@click.option(
+    "--to",
+    type=int,
+    metavar="ID",
+    shell_complete=release_numbers,
+    help="Bring back the state right after this release.",
+)
 @environment_option
 @changing_options
 @json_option
@@ -223,7 +229,7 @@ def list_releases(environment: str | None, limit: int, as_json: bool) -> None:
 
 
 @release_command.command("show")
-@click.argument("number", type=int, metavar="ID")
+@click.argument("number", type=int, metavar="ID", shell_complete=release_numbers)
 @environment_option
 @json_option
 def show(number: int, environment: str | None, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kitchen.cli import output
+from kitchen.cli.completion import run_ids
 from kitchen.cli.options import current_app, environment_option, json_option, kitchen_option
 from kitchen.errors import KitchenError, NotFound
 
@@ -47,7 +48,7 @@ def list_runs(kitchen: str | None, environment: str | None, limit: int, as_json:
 
 
 @runs_command.command("show")
-@click.argument("identity", metavar="RUN")
+@click.argument("identity", metavar="RUN", shell_complete=run_ids)
 @environment_option
 @json_option
 def show_run(identity: str, environment: str | None, as_json: bool) -> None:
@@ -78,7 +79,7 @@ def show_run(identity: str, environment: str | None, as_json: bool) -> None:
 
 
 @runs_command.command("logs")
-@click.argument("identity", metavar="RUN")
+@click.argument("identity", metavar="RUN", shell_complete=run_ids)
 @click.argument("node", required=False)
 @environment_option
 @json_option

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kitchen.cli import output
+from kitchen.cli.completion import node_names, recipe_names, run_ids, variation_names
 from kitchen.cli.junit import write_junit
 from kitchen.cli.options import (
     current_app,
@@ -17,7 +18,6 @@ from kitchen.cli.options import (
     json_option,
     kitchen_option,
     never_asks,
-    recipe_names,
 )
 from kitchen.cli.run_history import SHORT, find_run, runs_command, show_tests, took
 from kitchen.domain.words import counted
@@ -36,11 +36,28 @@ if TYPE_CHECKING:
 
 @click.command("run", short_help="run a recipe with its tests")
 @click.argument("recipe", metavar="RECIPE", shell_complete=recipe_names)
-@click.option("--variation", metavar="V", help="A named set of parameters and nodes of the recipe.")
+@click.option(
+    "--variation",
+    metavar="V",
+    shell_complete=variation_names,
+    help="A named set of parameters and nodes of the recipe.",
+)
 @click.option("--set", "settings", metavar="K=V", multiple=True, help="Set a parameter for this run.")
-@click.option("--node", "nodes", metavar="N", multiple=True, help="Run only this node (may be given again).")
+@click.option(
+    "--node",
+    "nodes",
+    metavar="N",
+    multiple=True,
+    shell_complete=node_names,
+    help="Run only this node (may be given again).",
+)
 @click.option("--affected", is_flag=True, help="Run only what differs from the parent's branch, and what follows.")
-@click.option("--resume", metavar="RUN", help="Run what RUN left, with its parameters, and what changed since.")
+@click.option(
+    "--resume",
+    metavar="RUN",
+    shell_complete=run_ids,
+    help="Run what RUN left, with its parameters, and what changed since.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the nodes that would run, in order, and run none.")
 @never_asks
 @kitchen_option
@@ -92,7 +109,12 @@ def run_command(
 
 @click.command("test", short_help="evaluate tests on what is there")
 @click.argument("recipe", metavar="[RECIPE]", required=False, shell_complete=recipe_names)
-@click.option("--variation", metavar="V", help="A named set of parameters and nodes of the recipe.")
+@click.option(
+    "--variation",
+    metavar="V",
+    shell_complete=variation_names,
+    help="A named set of parameters and nodes of the recipe.",
+)
 @click.option("--set", "settings", metavar="K=V", multiple=True, help="Set a parameter for these tests.")
 @kitchen_option
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), metavar="F", help="Write JUnit XML to F.")

@@ -10,7 +10,8 @@ import click
 
 from kitchen.app import App, Services
 from kitchen.cli import output
-from kitchen.cli.options import current_app, dry_run_option, environment_names, json_option
+from kitchen.cli.completion import environment_names
+from kitchen.cli.options import current_app, dry_run_option, json_option
 from kitchen.errors import InvalidInput
 
 if TYPE_CHECKING:

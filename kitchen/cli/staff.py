@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from kitchen.cli import output
+from kitchen.cli.completion import staff_names
 from kitchen.cli.options import current_app, dry_run_option, environment_option, json_option, kitchen_option
 from kitchen.domain.kitchen import Kitchen
 
@@ -40,7 +41,7 @@ def add(person: str, kitchen: str | None, environment: str | None, *, dry_run: b
 
 
 @staff_command.command("remove")
-@click.argument("person")
+@click.argument("person", shell_complete=staff_names)
 @kitchen_option
 @environment_option
 @dry_run_option

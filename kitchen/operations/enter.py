@@ -129,7 +129,7 @@ def enter(services: EnterServices, kitchen: Kitchen, folder: Path, command: Sequ
         if command:
             return _run(command, folder, inside)
         programs = services.embedded.bin_dir if services.embedded is not None else None
-        shell = shell_of(place(kitchen), private, inside, programs)
+        shell = shell_of(place(kitchen), folder, private, inside, programs)
         return _run(shell.words, folder, {**inside, **shell.variables})
 
 

@@ -114,6 +114,10 @@ class Repository(Protocol):
         """Return the commit of a local branch, or None."""
         ...
 
+    def branches(self) -> tuple[str, ...]:
+        """Return the names of the local branches."""
+        ...
+
     def heads(self, branches: Sequence[str]) -> Mapping[str, str]:
         """Return the commits of those local branches that are there."""
         ...

@@ -59,6 +59,11 @@ class GitRepository:
         """Return the commit of a local branch, or None."""
         return self._refs(f"refs/heads/{branch_name(branch)}").get(f"refs/heads/{branch}")
 
+    def branches(self) -> tuple[str, ...]:
+        """Return the names of the local branches."""
+        lines = self.git.run("for-each-ref", REF_FORMAT, values=["refs/heads/"]).out.splitlines()
+        return tuple(line.split(" ")[0].removeprefix("refs/heads/") for line in lines)
+
     def heads(self, branches: Sequence[str]) -> dict[str, str]:
         """Return the commits of those local branches that are there."""
         found = self._refs(*(f"refs/heads/{branch_name(branch)}" for branch in branches)) if branches else {}
