@@ -46,8 +46,6 @@ class Confinement:
 
     def options(self) -> dict[str, Any]:
         """Return the engine's options; none of them can be left out by a recipe."""
-        user, group = NOBODY.split(":")  # engines before runc 1.2 give a tmpfs the mode that the image's folder has
-        scratch = f"rw,noexec,nosuid,nodev,uid={user},gid={group},mode=1777,size={self.scratch}"
         return {
             "read_only": True,
             "cap_drop": ["ALL"],
@@ -58,7 +56,7 @@ class Confinement:
             "memswap_limit": self.memory,
             "nano_cpus": int(self.cpus * 1_000_000_000),
             "user": NOBODY,
-            "tmpfs": {"/tmp": scratch},  # noqa: S108 - the container's own
+            "tmpfs": {"/tmp": f"rw,noexec,nosuid,nodev,mode=1777,size={self.scratch}"},  # noqa: S108 - the container's own
             "init": True,
             "log_config": {"Type": "none"},  # its output is read as it comes; the engine keeps none of it
         }

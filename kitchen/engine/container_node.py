@@ -15,6 +15,7 @@ from kitchen.ports import CONTAINER_FILES, ContainerEngine
 
 _GIVEN = re.compile(r"(PG|KITCHEN|AWS_)\w*|LANG|LANGUAGE|LC_\w+|TZ")  # what else we have is of this machine
 _SECRET = re.compile(r"KITCHEN_(SECRET|CONNECTION)_\w+")
+KILLED = 137  # the status of what was ended by signal 9
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
@@ -41,9 +42,10 @@ def run_container(execution: Execution, planned: PlannedNode, *, timeout: float,
         keep(text)
     if ended.timed_out:
         raise KitchenError(f"was ended after its time limit of {timeout:g} s")
-    if ended.out_of_memory:
+    if ended.out_of_memory or ended.status == KILLED:  # not every engine knows why
+        how = "needed more memory than it may have" if ended.out_of_memory else "was killed, perhaps for want of memory"
         where = f"environments/{execution.layer.kitchen.environment}.yaml"
-        raise KitchenError("the container needed more memory than it may have", hint=f"containers: memory: in {where}")
+        raise KitchenError(f"the container {how}", hint=f"containers: memory: in {where}")
     if ended.status:
         execution.raise_ended(f"the container ended with status {ended.status}", text)
 

@@ -53,7 +53,7 @@ def test_a_container_node_from_the_command_line(project: Project, image: str) ->
     secret = json.loads(project.kitchen("secret", "get", "kitchens/box", "-e", "dev", "--reveal", "--json").stdout)
     client, labels = docker.from_env(), {"kitchen": secret["values"]["kitchen"]}
     left = client.containers.run(
-        image.partition("@")[2], ["sleep", "600"], labels=labels, detach=True
+        image.partition("@")[2], ["sleep", "600"], labels=labels, detach=True, network_mode="none"
     )  # fmt: skip
     assert "containers" in project.kitchen("delete", "box", "--force", "--dry-run").stdout
     project.kitchen("delete", "box", "--force", "--yes")

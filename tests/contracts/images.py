@@ -58,7 +58,7 @@ def _packed() -> bytes:
         above = {str(folder) for path in paths for folder in Path(_inside(path)).parents}
         for folder in sorted({*above, "/bin", "/tmp", "/etc", "/proc", "/sys", "/dev"} - {"/"}):  # noqa: S108
             entry = tarfile.TarInfo(folder.lstrip("/"))
-            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if folder == "/tmp" else 0o755  # noqa: S108
             archive.addfile(entry)
         for path in paths:
             _add(archive, path)

@@ -166,7 +166,9 @@ def test_its_limits_hold(docker_engine: DockerEngine, image: str) -> None:
 def test_want_of_memory_is_told(docker_engine: DockerEngine, image: str) -> None:
     small = Shell(DockerEngine(Confinement(memory="16m")), image)
     ended = small('x=xxxxxxxxxxxxxxxx; while true; do x="$x$x"; done', timeout=120)
-    assert ended.out_of_memory
+    assert (ended.status, ended.timed_out) == (137, False)
+    if "podman" not in str(docker.from_env().version()).lower():
+        assert ended.out_of_memory
 
 
 KILLED = """
@@ -192,7 +194,9 @@ def test_it_ends_with_who_started_it(image: str, how: signal.Signals) -> None:
 def test_nothing_remains_and_removing_finds_what_does(shell: Shell) -> None:
     shell("true")
     assert _there(all=True) == []
-    left = docker.from_env().containers.run(shell.image.partition("@")[2], ["sleep", "600"], labels=LABELS, detach=True)
+    left = docker.from_env().containers.run(
+        shell.image.partition("@")[2], ["sleep", "600"], labels=LABELS, detach=True, network_mode="none"
+    )  # fmt: skip
     assert _there(all=True) == [left.id]
     shell.engine.remove_all(LABELS)
     shell.engine.remove_all(LABELS)
@@ -234,7 +238,7 @@ def test_limits_come_from_the_environment_and_the_rest_is_fixed() -> None:
     options = Confinement(network="warehouse", memory="128m", cpus=0.5, processes=64, scratch="16m").options()
     assert options["network_mode"] == "warehouse"
     assert (options["mem_limit"], options["memswap_limit"], options["nano_cpus"]) == ("128m", "128m", 500_000_000)
-    assert options["tmpfs"] == {"/tmp": "rw,noexec,nosuid,nodev,uid=65534,gid=65534,mode=1777,size=16m"}  # noqa: S108
+    assert options["tmpfs"] == {"/tmp": "rw,noexec,nosuid,nodev,mode=1777,size=16m"}  # noqa: S108
     assert Confinement().options()["network_mode"] == "none"
     for made in (options, Confinement().options()):
         assert made["read_only"] is True

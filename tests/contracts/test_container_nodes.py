@@ -191,7 +191,7 @@ def test_its_time_limit_is_told(line: Line, image: str) -> None:
 def test_want_of_memory_is_told(line: Line, image: str) -> None:
     line.containers = DockerEngine(Confinement(memory="16m"))
     recipe(line, image, 'x=xxxxxxxxxxxxxxxx; while true; do x="$x$x"; done')
-    assert "more memory than it may have" in str(_ran(line).message)
+    assert "memory" in str(_ran(line).message)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
