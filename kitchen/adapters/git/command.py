@@ -121,7 +121,7 @@ class GitCommand:
         elif typed is None and (command in _READING or f"{command} {' '.join(options[:1])}" in _READING):
             answer = process.read(command, words, known, timeout)
         else:
-            answer = process.start(words, typed, known, timeout)
+            answer = process.start(command, words, typed, known, timeout)
         if answer.status not in expect:
             raise _error(command, answer)
         return answer
@@ -250,8 +250,6 @@ def _split(entry: str) -> tuple[str, str]:
 def _error(command: str, answer: Answer) -> KitchenError:
     lines = [line.removeprefix("fatal: ").removeprefix("error: ") for line in answer.err.strip().splitlines()]
     words = shown("; ".join(lines[:5])) or f"status {answer.status}"
-    if "Timeout: the command" in answer.err:
-        return Unavailable(f"git {command} did not end in time")
     if "promisor remote" in answer.err:
         return Unavailable(
             f"git {command}: this clone is partial, and what it left out does not come: {words}",

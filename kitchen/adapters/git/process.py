@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from tempfile import TemporaryFile
+from typing import Any
 
 from kitchen.errors import Unavailable
 
@@ -55,28 +56,13 @@ def read(name: str, command: list[str], environment: Mapping[str, str], timeout:
     return Answer(ended.returncode, out, err)
 
 
-def start(command: list[str], typed: str | None, environment: Mapping[str, str], timeout: float) -> Answer:
+def start(name: str, command: list[str], typed: str | None, environment: Mapping[str, str], timeout: float) -> Answer:
     """Have GitPython run what changes something, or is told on its standard input what to do."""
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # a missing git is told below, as an error of ours
-    from git.cmd import Git  # noqa: PLC0415 - 60 ms that reading does not need
-    from git.exc import GitCommandNotFound  # noqa: PLC0415
-
-    try:
-        with TemporaryFile() as stdin:
-            stdin.write((typed or "").encode(errors="surrogateescape"))
-            stdin.seek(0)
-            status, out, err = Git().execute(
-                _without(_foreign(environment), command),
-                istream=stdin,
-                with_extended_output=True,
-                with_exceptions=False,
-                kill_after_timeout=timeout,
-                strip_newline_in_stdout=False,
-                env=environment,
-            )
-    except GitCommandNotFound:
-        raise _missing() from None
-    return Answer(status, out if isinstance(out, str) else "", err)
+    with TemporaryFile() as stdin:
+        stdin.write((typed or "").encode(errors="surrogateescape"))
+        stdin.seek(0)
+        begun = _begun(_without(_foreign(environment), command), environment, istream=stdin)
+        return _waited_for(begun, name, timeout, group=False)
 
 
 def talk(name: str, command: list[str], environment: Mapping[str, str], timeout: float, *, asks: bool) -> Answer:
@@ -85,21 +71,32 @@ def talk(name: str, command: list[str], environment: Mapping[str, str], timeout:
     Where it does not ask, it has a session of its own: nothing that it starts finds a terminal to ask at, and all of
     it can be ended, helpers and ssh too.
     """
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    from git.cmd import Git  # noqa: PLC0415 - see above
+    hidden = _foreign({**environment, **dict.fromkeys(_WAY_OUT, "")})
+    begun = _begun(_without(hidden, command), environment, start_new_session=not asks)
+    return _waited_for(begun, name, timeout, group=not asks)
+
+
+def _begun(command: list[str], environment: Mapping[str, str], **how: Any) -> subprocess.Popen[bytes]:
+    """Start git by GitPython, whose own waiting leaves git and a timer behind where it is interrupted."""
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # a missing git is told below, as an error of ours
+    from git.cmd import Git  # noqa: PLC0415 - 60 ms that reading does not need
     from git.exc import GitCommandNotFound  # noqa: PLC0415
 
-    hidden = _foreign({**environment, **dict.fromkeys(_WAY_OUT, "")})
     try:
-        begun = Git().execute(_without(hidden, command), as_process=True, env=environment, start_new_session=not asks)
+        begun = Git().execute(command, as_process=True, env=environment, **how)
     except GitCommandNotFound:
         raise _missing() from None
-    running = begun.proc
+    running: subprocess.Popen[bytes] | None = begun.proc
     assert running is not None  # noqa: S101 - it was just started
+    begun.proc = None  # or it is ended as soon as its wrapper is forgotten
+    return running
+
+
+def _waited_for(running: subprocess.Popen[bytes], name: str, timeout: float, *, group: bool) -> Answer:
     try:
         out, err = running.communicate(timeout=timeout)
     except BaseException as cause:
-        _end(running, group=not asks)
+        _end(running, group=group)
         if isinstance(cause, subprocess.TimeoutExpired):
             raise Late(name) from None
         raise
