@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from kitchen.app import App, Services
 from kitchen.cli import output
+from kitchen.cli.kitchen_rows import HEADINGS, cells, columns, pantry_of, parent_of, state_of, until
 from kitchen.cli.options import current_app, environment_option, json_option, kitchen_argument
 from kitchen.cli.reach import reachable
 from kitchen.domain.words import counted
 from kitchen.errors import KitchenError, NotPermitted, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from kitchen.domain.merge_request import MergeRequest
     from kitchen.operations.kitchens import Overview, Status, Unfinished
@@ -67,9 +69,10 @@ def list_command(environment: str | None, mine: bool, as_json: bool) -> None:
         _tell_left(elsewhere)
         return
     now = datetime.now(UTC)
-    headings = ("kitchen", "environment", "state", "parent", "owner", "age", "expires", "commits", "tables", "size",
-                "pantry", "last run", "next")  # fmt: skip
-    output.table(headings, [_cells(each, now) for each in found])
+    if sys.stdout.isatty():
+        output.fitted_table(columns(found, now, [each.name for each in found]))
+    else:
+        output.table(HEADINGS, [cells(each, now) for each in found])
     _tell(found, now)
     _tell_left(elsewhere)
 
@@ -81,45 +84,8 @@ def _document(each: Overview) -> dict[str, object]:
     return {**asdict(each), "newer_pantry": each.newer_pantry, "next": command}
 
 
-def _cells(each: Overview, now: datetime) -> tuple[object, ...]:
-    moved = f"+{each.ahead} -{each.behind}" if each.ahead is not None else None
-    from kitchen.operations.advice import next_command
-
-    run = f"{each.last_run.recipe} {each.last_run.state.value}" if each.last_run is not None else None
-    command, _ = next_command(each)
-    return (
-        each.name, each.environment, _state(each), _parent(each), each.owner, output.ago(each.created_at, now),
-        _until(each.expires_at, now), moved, each.tables, output.size(each.size), _pantry(each), run, command,
-    )  # fmt: skip
-
-
-def _parent(each: Overview) -> str | None:
-    return f"hotfix of {each.mends}" if each.mends is not None else each.parent
-
-
-def _state(each: Overview) -> str:
-    if each.asked is not None:
-        waits = each.asked.state == "waiting"
-        return f"{each.state.value}, {'waiting for approval' if waits else 'asked to merge'}"
-    is_refused = each.answered is not None and each.answered.state == "refused"
-    return f"{each.state.value}, refused" if is_refused else each.state.value
-
-
-def _pantry(each: Overview) -> str | None:
-    if each.pantry is None:
-        return f"none (v{each.newer_pantry} is there)" if each.newer_pantry is not None else None
-    return f"v{each.pantry} (v{each.newer_pantry} is there)" if each.newer_pantry is not None else f"v{each.pantry}"
-
-
 def _rows(estimate: int) -> str | None:
     return f"{estimate:,}" if estimate >= 0 else None  # nobody has counted
-
-
-def _until(moment: datetime | None, now: datetime) -> str | None:
-    if moment is None:
-        return None
-    minute = timedelta(minutes=1)  # what was just made for 14 days has 14 days
-    return "expired" if moment < now else "in " + output.ago(now, moment + minute)
 
 
 def _tell(found: list[Overview], now: datetime) -> None:
@@ -154,27 +120,36 @@ def tree_command(environment: str | None, as_json: bool) -> None:
         children = below.get((each.environment, each.name), [])
         return {**_document(each), "children": [document(child) for child in children]}
 
-    def draw(each: Overview, depth: int) -> None:
-        output.emit("   " * depth + "  ".join([each.name, *_branch_of_tree(each, now)]))
-        for child in below.get((each.environment, each.name), []):
-            draw(child, depth + 1)
-
-    roots = [each for each in found if each.parent is None]
+    names = {each.name for each in found}
+    roots = [each for each in found if each.parent is None or each.parent not in names]
     if as_json:
         output.emit_json([document(each) for each in roots])
         return
-    for each in roots:
-        draw(each, 0)
+    lines = [line for each in roots for line in _drawn(each, below, 0)]
+    if sys.stdout.isatty():
+        shown = [f"{'  ' * depth}{each.name}" for each, depth in lines]
+        output.fitted_table(columns([each for each, _ in lines], now, shown, is_tree=True))
+    else:
+        for each, depth in lines:
+            output.emit("   " * depth + "  ".join([each.name, *_branch_of_tree(each, now)]))
     _tell(found, now)
     _tell_left(elsewhere)
+
+
+def _drawn(
+    each: Overview, below: Mapping[tuple[str, str | None], Sequence[Overview]], depth: int
+) -> Iterator[tuple[Overview, int]]:
+    yield each, depth
+    for child in below.get((each.environment, each.name), []):
+        yield from _drawn(child, below, depth + 1)
 
 
 def _branch_of_tree(each: Overview, now: datetime) -> Iterator[str]:
     """Yield what a line of the tree says of a kitchen besides its name."""
     from kitchen.operations.advice import next_command
 
-    if _state(each) != "ready":
-        yield f"({_state(each)})"
+    if state_of(each) != "ready":
+        yield f"({state_of(each)})"
     if each.mends is not None:
         yield f"hotfix of {each.mends}"
     if each.ahead is not None:
@@ -187,7 +162,7 @@ def _branch_of_tree(each: Overview, now: datetime) -> Iterator[str]:
         yield f"pantry v{each.newer_pantry} is there"
     yield f"{each.owner}, {output.ago(each.created_at, now)}"
     if each.expires_at is not None:
-        yield f"expires {_until(each.expires_at, now)}"
+        yield f"expires {until(each.expires_at, now)}"
     command, _ = next_command(each)
     if not command.startswith("kitchen enter"):
         yield f"next: {command}"
@@ -220,20 +195,21 @@ def _lines(state: Status) -> list[tuple[str, object]]:
     run = each.last_run
     changed = ", ".join(state.changes[:5]) + (" …" if len(state.changes) > 5 else "") if state.changes else "none"
     lines: list[tuple[str, object]] = [
-        ("kitchen", f"{each.name} ({_state(each)}) in {each.environment}"),
+        ("kitchen", f"{each.name} ({state_of(each)}) in {each.environment}"),
         ("asked", _asked(each.asked, now)),
         ("answer", _answer(each.answered, now)),
-        ("parent", _parent(each)),
+        ("parent", parent_of(each)),
         ("branch", each.branch),
         ("commits", f"{each.ahead} ahead, {each.behind} behind" if each.ahead is not None else None),
         ("changes", changed if each.worktree is not None else None),
         ("unresolved", ", ".join(state.unresolved) or None),
         ("worktree", each.worktree),
         ("tables", f"{each.tables} of its own, {output.size(each.size)}"),
-        ("pantry", _pantry(each)),
+        ("pantry", pantry_of(each)),
         ("last run", f"{run.recipe} {run.state.value}, {output.ago(run.at, now)} ago" if run is not None else "none"),
         ("owner", each.owner),
-        ("expires", _until(each.expires_at, now)),
+        ("made", f"{output.ago(each.created_at, now)} ago"),
+        ("expires", until(each.expires_at, now)),
     ]
     return [(label, value) for label, value in lines if value is not None]
 

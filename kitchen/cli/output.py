@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -12,12 +11,15 @@ from dataclasses import asdict, is_dataclass
 from datetime import date, datetime, timedelta
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
 
 from kitchen.domain.secret import Secret
+
+if TYPE_CHECKING:
+    from kitchen.cli.columns import Column
 
 # what a terminal acts on instead of showing it; records hold what others wrote: names of hosts, people, files
 _ACTS = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\u202a-\u202e\u2066-\u2069]")
@@ -84,23 +86,29 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     if not sys.stdout.isatty():
         click.echo("\t".join(headings))
         for row in rows:
-            click.echo("\t".join(_cell(value) for value in row))
+            click.echo("\t".join(cell(value) for value in row))
         return
-    from rich.console import Console
-    from rich.measure import Measurement
-    from rich.table import Table
-    from rich.text import Text
+    from kitchen.cli.columns import Column
 
-    drawn = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in headings:
-        drawn.add_column(heading)
+    told = [[cell(value) for value in row] for row in rows]
+    # one that is wider than the terminal runs over its edge: cut into narrow columns nothing of it can be read
+    _draw([Column(heading, tuple(row[at] for row in told)) for at, heading in enumerate(headings)], None)
+
+
+def fitted_table(columns: Sequence[Column]) -> None:
+    """Print columns that make room for each other, in the terminal's width."""
+    from shutil import get_terminal_size
+
+    _draw(columns, get_terminal_size().columns)
+
+
+def _draw(columns: Sequence[Column], room: int | None) -> None:
+    from kitchen.cli.columns import fitted
+
+    headings, *rows = fitted(columns, room)
+    click.echo(click.style(headings, bold=True))
     for row in rows:
-        drawn.add_row(*(Text(_cell(value)) for value in row))  # not markup: a [name] is a name
-    is_plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
-    console = Console(force_terminal=False if is_plain else None)
-    # a table that is wider than the terminal runs over its edge: cut into narrow columns nothing of it can be read
-    console.width = max(console.width, Measurement.get(console, console.options.update(max_width=1000), drawn).maximum)
-    console.print(drawn)
+        click.echo(row)
 
 
 def confirm(question: str, *, yes: bool) -> None:
@@ -134,7 +142,8 @@ def size(count: int) -> str:
     return f"{value:.1f} TB"
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """Return a value as it stands in a table: one line, nothing that a terminal acts on."""
     return "" if value is None else visible(str(value)).replace("\n", "\\n").replace("\t", "\\t")
 
 

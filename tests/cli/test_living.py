@@ -10,12 +10,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from kitchen.adapters.git.command import GitCommand
+from kitchen.adapters.postgres.connection import PgSession
 from kitchen.domain.journal import Operation, OperationState
-from kitchen.domain.kitchen import State
+from kitchen.domain.kitchen import Kind, State
+from kitchen.operations.kitchens import overviews, unfinished
 from tests.bench import Bench, opened
 from tests.support import Project
 
@@ -197,6 +201,43 @@ def test_a_project_that_was_moved_goes_on(project: Project) -> None:
         project.root = project.root.rename(old)
     assert "known to git again" in project.kitchen("list").stderr
     assert "known to git again" not in project.kitchen("list").stderr
+
+
+def test_it_asks_as_often_however_many_kitchens_there_are(
+    bench: Bench, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    query, execute, run = PgSession.query, PgSession.execute, GitCommand.run
+
+    def queried(self: PgSession, statement: str, *rest: Any) -> Any:
+        asked.append("statement")
+        return query(self, statement, *rest)
+
+    def executed(self: PgSession, statement: str, *rest: Any) -> Any:
+        asked.append("statement")
+        return execute(self, statement, *rest)
+
+    def started(self: GitCommand, command: str, *options: str, **rest: Any) -> Any:
+        asked.append(command)
+        return run(self, command, *options, **rest)
+
+    monkeypatch.setattr(PgSession, "query", queried)
+    monkeypatch.setattr(PgSession, "execute", executed)
+    monkeypatch.setattr(GitCommand, "run", started)
+    counted: list[list[str]] = []
+    for number in range(1, 4):
+        project.kitchen("create", f"k{number}")
+        tree = project.root / ".kitchen" / "worktrees" / f"k{number}"
+        _write(tree, f"{number}\n")
+        asked.clear()
+        app = bench.fresh()
+        services = app.services("dev")
+        found = overviews(services, app.repository, worktrees=app.worktrees, left=unfinished(services))
+        assert [each.ahead for each in found if each.kind is Kind.WORKING] == [1] * number
+        counted.append(sorted(asked))
+        services.control.session.close()
+    assert counted[0] == counted[1] == counted[2]
+    assert len(counted[0]) <= 12, counted[0]
 
 
 def test_every_command_says_when_its_kitchen_expires(project: Project) -> None:
