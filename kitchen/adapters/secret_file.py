@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import os
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from kitchen.adapters.half_files import sweep, write_half
 from kitchen.adapters.secret_paths import prefix_of, segments_of
 from kitchen.errors import Conflict, InvalidInput, NotPermitted, Unavailable
 
@@ -64,6 +64,7 @@ class FileSecretStore:
         file = self._file(path)
         with _translated(file):
             file.unlink(missing_ok=True)
+            sweep(file.parent)
             with suppress(FileNotFoundError):  # the folder went with its last secret
                 _sync(file.parent)
             for parent in file.parents[: len(segments_of(path)) - 1]:
@@ -75,6 +76,8 @@ class FileSecretStore:
         below = self._folder.joinpath(*prefix_of(prefix))
         with _translated(below):
             files = [Path(folder) / name for folder, _, names in os.walk(below) for name in names]
+            for folder in {file.parent for file in files if file.name.startswith(".")}:
+                sweep(folder)
         found = (file.relative_to(self._folder) for file in files if file.name.endswith(_ENDING))
         return tuple(sorted(path.as_posix().removesuffix(_ENDING) for path in found if not path.name.startswith(".")))
 
@@ -86,7 +89,7 @@ class FileSecretStore:
         for _ in range(_PATIENCE):
             try:
                 self._make_folder(file.parent)
-                return _write_temporary(file, content)
+                return write_half(file, content)
             except FileNotFoundError:  # another process deleted the last secret here, and with it the empty folder
                 continue
         raise Unavailable(f"{file.parent} does not stay")
@@ -129,6 +132,7 @@ class FileSecretStore:
     def _key(self, *, make: bool) -> bytes:
         if self._known_key is None:
             with _translated(self._key_file):
+                sweep(self._key_file.parent)
                 if make and not self._key_file.exists():
                     _make_key(self._key_file)
                 self._known_key = _read_key(self._key_file)
@@ -138,7 +142,7 @@ class FileSecretStore:
 def _make_key(file: Path) -> None:
     """Write a new key whole or not at all; where two processes make one, the first wins."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = _write_temporary(file, os.urandom(_KEY_BYTES).hex().encode() + b"\n")
+    temporary = write_half(file, os.urandom(_KEY_BYTES).hex().encode() + b"\n")
     try:
         with suppress(FileExistsError):
             os.link(temporary, file)
@@ -161,19 +165,6 @@ def _read_key(file: Path) -> bytes:
     if len(key) != _KEY_BYTES:
         raise InvalidInput(f"{file} is not a key of a secret store", hint="put the right key back")
     return key
-
-
-def _write_temporary(beside: Path, content: bytes) -> Path:
-    number, name = tempfile.mkstemp(prefix=".new-", dir=beside.parent)  # made with mode 0600 and O_EXCL
-    try:
-        with os.fdopen(number, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return Path(name)
 
 
 def _read_private(file: Path) -> bytes:

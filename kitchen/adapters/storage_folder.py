@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from kitchen.adapters.half_files import sweep, write_half
 from kitchen.adapters.object_keys import checked_key, checked_prefix
 from kitchen.errors import Conflict, InvalidInput, NotFound, NotPermitted, Unavailable
 
@@ -48,7 +48,10 @@ class FolderStore:
         """Return the keys below a prefix, sorted."""
         below = self._folder / checked_prefix(prefix)
         with _translated(prefix):
-            files = [Path(folder) / name for folder, _, names in os.walk(below) for name in names if name[0] != "."]
+            found = [Path(folder) / name for folder, _, names in os.walk(below) for name in names]
+            for folder in {file.parent for file in found if file.name.startswith(".")}:
+                sweep(folder)
+        files = [file for file in found if not file.name.startswith(".")]
         return tuple(sorted(file.relative_to(self._folder).as_posix() for file in files))
 
     def delete(self, key: str) -> None:
@@ -57,6 +60,7 @@ class FolderStore:
         with _translated(key):
             with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 file.unlink()
+            sweep(file.parent)
             for parent in file.parents[: key.count("/")]:
                 with suppress(OSError):  # not empty, or another process is just writing there
                     parent.rmdir()
@@ -68,18 +72,9 @@ class FolderStore:
         for _ in range(_PATIENCE):
             try:
                 file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                number, name = tempfile.mkstemp(prefix=".new-", dir=file.parent)
+                return write_half(file, data)
             except FileNotFoundError:  # another process deleted the last file here, and with it the empty folder
                 continue
-            try:
-                with os.fdopen(number, "wb") as opened:
-                    opened.write(data)
-                    opened.flush()
-                    os.fsync(opened.fileno())
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
-            return Path(name)
         raise Unavailable(f"{file.parent} does not stay")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
@@ -34,6 +35,7 @@ _LOCK_OPTIONS = (
     "idle_in_transaction_session_timeout=0",  # the transaction is the lock: it idles as long as the work takes
     "tcp_keepalives_idle=5", "tcp_keepalives_interval=2", "tcp_keepalives_count=3",  # a host that died holds nothing
 )  # fmt: skip
+_DYING = 3.0  # seconds; a server whose client was killed in the middle of a statement notices at its end
 
 
 class PgJournal:
@@ -167,13 +169,35 @@ class PgLocks:
         return frozenset(name for (name,) in rows)
 
     def _take(self, holding: PgSession, name: str) -> None:
+        give_up = time.monotonic() + _DYING
+        while not self._is_taken(holding, name):
+            if time.monotonic() > give_up or not self._is_left(name):
+                raise Conflict(f"{name!r} is locked{self._holder(name)}", hint="try again in a moment")
+            time.sleep(0.05)
+
+    def _is_taken(self, holding: PgSession, name: str) -> bool:
         with translated(f"locking {name!r}"), holding.connection.cursor() as cursor:
             try:
                 cursor.execute("SELECT FROM kitchen_control.lock WHERE name = %s FOR UPDATE NOWAIT", [name])
             except errors.LockNotAvailable:
-                raise Conflict(f"{name!r} is locked{self._holder(name)}", hint="try again in a moment") from None
+                holding.connection.rollback()
+                return False
             if cursor.rowcount != 1:
                 raise NotPermitted(f"{name!r} is somebody else's to lock", hint="kitchen list --mine")
+            return True
+
+    def _is_left(self, name: str) -> bool:
+        """Say whether a process of this machine held a lock and is no more: the server frees it in a moment."""
+        rows = self._session.query("SELECT host, pid FROM kitchen_control.lock_holder WHERE name = %s", [name])
+        if not rows or rows[0][0] != self._host:
+            return False
+        try:
+            os.kill(rows[0][1], 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            return False
+        return False
 
     def _sign(self, name: str, purpose: str, backend: int) -> None:
         self._session.execute(
