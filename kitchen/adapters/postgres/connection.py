@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from kitchen.ports import Row
 
 CONNECT_TIMEOUT = 10  # seconds
+_LASTING = ("statement_timeout=0", "idle_in_transaction_session_timeout=0", "idle_session_timeout=0")
+_WITH_TRANSACTION_TIMEOUT = 170000
 _REFUSALS = (
     "authentication failed",
     "not permitted to log in",
@@ -157,18 +159,19 @@ def _forget_ambient() -> None:
 
 def connect(
     credentials: Credentials, *, application: str, options: Sequence[str] = (), patience: float | None = None,
-    discreet: bool = False,
+    discreet: bool = False, lasting: bool = False,
 ) -> PgSession:  # fmt: skip
     """Open a session; the role is taken on by start-up option so that RESET ROLE comes back to it.
 
     A statement that takes longer than ``patience`` seconds is given up; without, one lasts as long as the server is
-    there (see ``patience.py``). Errors of a ``discreet`` session quote no value of a row.
+    there (see ``patience.py``). Errors of a ``discreet`` session quote no value of a row; a ``lasting`` one is held on
+    purpose, and no time limit that the server's administrator set for others ends it.
     Raises Unavailable where no server answers, NotPermitted where the login is refused and NotFound where there is no
     such database.
     """
     _forget_ambient()
     settings = [f"-c role={credentials.role}"] if credentials.role else []
-    settings += [f"-c {option}" for option in options]
+    settings += [f"-c {option}" for option in (*(_LASTING if lasting else ()), *options)]
     give_up = time.monotonic() + CONNECT_TIMEOUT
     while True:
         try:
@@ -181,7 +184,10 @@ def connect(
         time.sleep(0.1 + randomness.randbelow(200) / 1000)  # many at once: sessions end as commands do
     connection.watch(patience, lambda: _is_there(credentials))
     connection.is_discreet = discreet
-    return PgSession(connection)
+    session = PgSession(connection)
+    if lasting and connection.server_version >= _WITH_TRANSACTION_TIMEOUT:  # unknown, it would end an older one's start
+        session.execute("SET transaction_timeout = 0")
+    return session
 
 
 def _opened(credentials: Credentials, application: str, options: str) -> PatientConnection:

@@ -32,7 +32,6 @@ FROM kitchen_control.audit_head AS head LEFT JOIN kitchen_control.audit AS entry
 
 _LOCK_OPTIONS = (
     "search_path=pg_catalog",
-    "idle_in_transaction_session_timeout=0",  # the transaction is the lock: it idles as long as the work takes
     "tcp_keepalives_idle=5", "tcp_keepalives_interval=2", "tcp_keepalives_count=3",  # a host that died holds nothing
 )  # fmt: skip
 _DYING = 3.0  # seconds; a server whose client was killed in the middle of a statement notices at its end
@@ -142,7 +141,7 @@ class PgLocks:
             raise self._not_ours(name, refused) from None
         holding = connect(
             self._sessions.recorder(), application=f"kitchen lock {name}: {purpose}", options=_LOCK_OPTIONS,
-            patience=patience.ANSWER,
+            patience=patience.ANSWER, lasting=True,  # the transaction is the lock: it idles as long as the work takes
         )  # fmt: skip
         try:
             holding.connection.autocommit = False

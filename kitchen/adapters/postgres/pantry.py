@@ -146,7 +146,7 @@ class PgPantryStore:
 
     def _open(self, settings: Sequence[str] = ()) -> PgSession:
         options = [*PRIVILEGED, "lock_timeout=30s", "jit=off", *settings]
-        return connect(self._sessions.administrator(), application="kitchen: pantry", options=options)
+        return connect(self._sessions.administrator(), application="kitchen: pantry", options=options, lasting=True)
 
     def _tables(self, version: int) -> dict[str, str]:
         return {logical: self._layout.pantry(version, logical) for logical in self._layout.logical}

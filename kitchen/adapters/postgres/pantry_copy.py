@@ -130,7 +130,7 @@ def _relay(relay: Relay, job: CopyJob, target: TableName, stop: threading.Event)
         fcntl.fcntl(writing, _SET_PIPE_SIZE, _PIPE)
     settings = [setting.reveal() for setting in job.settings]
     source = _open_source(relay.snapshot, job, settings)
-    sink = connect(relay.target, application="kitchen: pantry", options=_TARGET)
+    sink = connect(relay.target, application="kitchen: pantry", options=_TARGET, lasting=True)
     sent: list[int | BaseException] = []
     try:
         way = _way(relay, source, job, target)

@@ -8,7 +8,8 @@ from kitchen.adapters.postgres.connection import PgSession, connect
 from kitchen.domain.connection import Credentials
 
 # No name of a kitchen is mistaken for ours, and no policy of a kitchen's is evaluated: that is an error instead.
-PRIVILEGED = ("search_path=pg_catalog", "row_security=off")
+_RECORDING = ("search_path=pg_catalog", "idle_session_timeout=0")  # records wait while tables are copied
+PRIVILEGED = (*_RECORDING, "row_security=off")
 
 
 class PgSessions:
@@ -48,7 +49,7 @@ class PgSessions:
 
     def as_recorder(self, *, application: str = "kitchen", patience: float | None = None) -> PgSession:
         """Connect as whoever records, safe from names of kitchens; to a person the records' own policies apply."""
-        options = PRIVILEGED if self._find_own() is None else PRIVILEGED[:1]
+        options = PRIVILEGED if self._find_own() is None else _RECORDING
         return connect(
             self.recorder(), application=application, options=options, patience=patience, discreet=self._discreet
         )

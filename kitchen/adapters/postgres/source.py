@@ -204,7 +204,9 @@ class PgSnapshot:
         """Open a session at this moment with temporary tables, which it makes first and alone may write to."""
         options = ["search_path=pg_catalog", "default_transaction_read_only=off", "temp_buffers=64MB"]
         with (
-            connect(self.credentials, application="kitchen: pantry", options=[*options, *_READING]) as session,
+            connect(
+                self.credentials, application="kitchen: pantry", options=[*options, *_READING], lasting=True
+            ) as session,
             quoting_nothing(),
         ):
             refuse_without_temporary_tables(session)
@@ -301,7 +303,7 @@ def table_states(
 def open_writer(credentials: Credentials, *, snapshot: str, settings: Sequence[str] = ()) -> PgSession:
     """Open a session that may write, at a moment which another session of the same database holds."""
     options = ["search_path=pg_catalog", *_READING, "synchronous_commit=off", *settings]
-    session = connect(credentials, application="kitchen: pantry", options=options)
+    session = connect(credentials, application="kitchen: pantry", options=options, lasting=True)
     session.connection.set_session(isolation_level=ISOLATION_LEVEL_REPEATABLE_READ, autocommit=False)
     session.execute("SET TRANSACTION SNAPSHOT %s", [snapshot])
     return session
@@ -310,7 +312,7 @@ def open_writer(credentials: Credentials, *, snapshot: str, settings: Sequence[s
 def open_reader(credentials: Credentials, *, snapshot: str | None = None, settings: Sequence[str] = ()) -> PgSession:
     """Open a read-only session on a source, at a moment that another session holds where one is given."""
     options = ["search_path=pg_catalog", *_READING, *settings]
-    session = connect(credentials, application="kitchen: pantry", options=options)
+    session = connect(credentials, application="kitchen: pantry", options=options, lasting=True)
     session.connection.set_session(
         isolation_level=ISOLATION_LEVEL_REPEATABLE_READ, readonly=True, autocommit=False
     )  # fmt: skip
