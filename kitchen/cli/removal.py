@@ -91,7 +91,7 @@ def prune_command(environment: str | None, force: bool, dry_run: bool, yes: bool
 
     app = current_app()
     failed: list[KitchenError] = []
-    count = 0
+    count = looked = 0
     for services in reachable(app, environment):
         try:
             going = prunable(services.control, services.control.now())
@@ -100,15 +100,23 @@ def prune_command(environment: str | None, force: bool, dry_run: bool, yes: bool
                 raise
             output.warn(f"{services.environment.name}: {error.message}")  # nobody needs production to work in dev
             continue
+        looked += 1
         for each in going:
+            if not services.rights.uses(each.kitchen):
+                output.say(f"{each.kitchen.name}: {each.why}; it stays, for it is {each.kitchen.owner}'s")
+                continue
             output.say(f"{each.kitchen.name}: {each.why}")
             try:
                 _delete(app, services, each.kitchen, force=force, keep_branch=False, dry_run=dry_run, yes=yes)
                 count += 1
             except KitchenError as error:  # the others go on
-                output.warn(error.message)
+                output.warn(f"{each.kitchen.name} stays: {error.message}" + (f" ({error.hint})" if error.hint else ""))
                 failed.append(error)
         _prune_archives(services, dry_run=dry_run)
-    output.done(f"{counted(count, 'kitchen')} {'would be ' if dry_run else ''}removed")
+    if not looked:
+        raise Unavailable("no environment answers", hint="kitchen up, or kitchen doctor")
+    if count or not failed:
+        said = f"{counted(count, 'kitchen')} {'would be ' if dry_run else ''}removed"
+        output.done(said if count else "nothing to prune: no kitchen of yours has expired")
     if failed:
         raise failed[0]

@@ -122,6 +122,7 @@ def plan_deletion(
     stays = keep_branch or _is_everybodys(services, kitchen)
     head, there = (None, None) if stays or kitchen.branch is None else _heads(repository, kitchen.branch)
     if not force:
+        _refuse_running(services, kitchen)
         _refuse_loss(services, repository, kitchen, worktree, (head, there))
     # a kitchen that was never ready, or has no files here, has nothing that a recipe could say goodbye to
     runs = recipes if kitchen.state is State.READY and worktree is not None and worktree.exists() else ()
@@ -158,6 +159,19 @@ def _heads(repository: Repository, branch: str) -> tuple[str | None, str | None]
 def _is_everybodys(services: DeleteServices, kitchen: Kitchen) -> bool:
     """Say whether a kitchen stands on an environment's branch, which no kitchen takes along, whoever made it so."""
     return any(kitchen.branch == each.branch for each in services.chain.environments.values())
+
+
+def _refuse_running(services: DeleteServices, kitchen: Kitchen) -> None:
+    """Raise Conflict, naming who began it, while a recipe runs in a kitchen."""
+    mark = f"run/{kitchen.name}/"
+    running = sorted(name.removeprefix(mark) for name in services.control.locks.held() if name.startswith(mark))
+    if running:
+        run = services.control.runs.latest([kitchen.name]).get(kitchen.name)
+        by = f", by {run.by}" if run is not None else ""
+        raise Conflict(
+            f"{' and '.join(running)} is running in kitchen {kitchen.name!r}{by}",
+            hint=f"when it has ended (kitchen runs list -k {kitchen.name}), or kitchen delete {kitchen.name} --force",
+        )
 
 
 def _refuse_loss(
@@ -264,6 +278,7 @@ def _look_again_step(services: DeleteServices, repository: Repository, deletion:
     kitchen = deletion.kitchen
 
     def do() -> None:
+        _refuse_running(services, kitchen)
         _refuse_loss(services, repository, kitchen, deletion.worktree, (deletion.branch_head, deletion.remote_head))
 
     def is_past() -> bool:

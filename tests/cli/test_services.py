@@ -217,6 +217,8 @@ def test_a_home_that_the_servers_user_cannot_reach_is_named(project: Project) ->
 
 
 def test_a_list_names_an_environment_that_is_not_set_up_and_goes_on(project: Project) -> None:
+    starts = "import pathlib, kitchen.app; kitchen.app.App(pathlib.Path()).services('dev').embedded.start()"
+    subprocess.run([sys.executable, "-c", starts], cwd=project.root, env=project.environ, check=True)
     assert "'dev' is not set up" in project.kitchen("create", "quick", expect=3).stderr
     for asked in (["list"], ["tree"], ["list", "--json"]):
         answer = project.kitchen(*asked)
@@ -230,3 +232,13 @@ def test_a_list_of_no_environment_that_answers_is_no_empty_list(project: Project
     assert "dev is not running (kitchen up dev)" in answer.stderr
     assert "no environment answers" in answer.stderr
     assert "no environment answers" in project.kitchen("tree", expect=6).stderr
+
+
+def test_nothing_is_made_or_started_before_up_is_typed(project: Project) -> None:
+    for words in (["create", "quick"], ["status", "dev"], ["enter", "dev", "--", "true"], ["pantry", "check"]):
+        answer = project.kitchen(*words, expect=3)
+        assert "'dev' is not set up" in answer.stderr, words
+        assert "kitchen up dev" in answer.stderr
+        assert "starting" not in answer.stderr
+    assert list(project.home.glob("*/*/postgres/data")) == []
+    assert "no environment answers" in project.kitchen("prune", expect=6).stderr
