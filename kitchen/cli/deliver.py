@@ -180,7 +180,7 @@ def promotion(app: App, environment: str | None, source: str | None) -> tuple[Se
     chain.get(name)
     below = [child.name for child in chain.children(name)]
     if source is not None and source not in chain.environments:
-        return app.services(name), _hotfix(app, source)
+        return app.services(name), _hotfix(app, source, name)
     if source is not None and source not in below:
         raise InvalidInput(
             f"{source!r} is not promoted into {name!r} (these are: {', '.join(below) or 'none'})",
@@ -194,7 +194,8 @@ def promotion(app: App, environment: str | None, source: str | None) -> tuple[Se
     return app.services(name), chain.get(source or below[0])
 
 
-def _hotfix(app: App, kitchen: str) -> Hotfix:
+def _hotfix(app: App, kitchen: str, into: str) -> Hotfix:
+    """Return a working kitchen that goes into an environment past those between; raises InvalidInput for others."""
     from kitchen.domain.kitchen import Kind
     from kitchen.errors import InvalidInput
     from kitchen.operations.promote import Hotfix
@@ -202,6 +203,11 @@ def _hotfix(app: App, kitchen: str) -> Hotfix:
     services, found = app.find(kitchen)
     if found.kind is not Kind.WORKING or found.branch is None:
         raise InvalidInput(f"{kitchen!r} is a {found.kind} kitchen and is not promoted", hint="kitchen list")
+    here = services.environment
+    if found.mends not in (None, into):
+        raise InvalidInput(f"{kitchen!r} is a hotfix of {found.mends} and does not go into {into}", hint=found.way_up)
+    if into not in app.environments.above(here.name):
+        raise InvalidInput(f"{kitchen!r} lives in {here.name}, which is not below {into}", hint=found.way_up)
     return Hotfix(found.name, found.branch, services.environment.name, services.environment.branch)
 
 

@@ -116,6 +116,15 @@ class Chain:
         """Return the environments promoted into name, in order of name."""
         return sorted((e for e in self.environments.values() if e.parent == name), key=lambda e: e.name)
 
+    def above(self, name: str) -> tuple[str, ...]:
+        """Return the environments above one, nearest first."""
+        found: list[str] = []
+        parent = self.get(name).parent
+        while parent is not None and parent not in found:
+            found.append(parent)
+            parent = self.get(parent).parent
+        return tuple(found)
+
     def workbench_below(self, name: str) -> Environment:
         """Return the nearest environment below one (or itself) where working kitchens are made: a hotfix lives there.
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from kitchen.domain.environment import Environment
+from kitchen.domain.environment import Chain, Environment
 from kitchen.domain.kitchen import Kind, Kitchen, State
+from kitchen.operations.create_plan import from_document
 from kitchen.operations.sharing import here, truth
 from kitchen.ports import Control, MarkedWorkspace, Repository, Workspaces
 
@@ -19,6 +20,8 @@ class AdoptServices(Protocol):
 
     @property
     def environment(self) -> Environment: ...
+    @property
+    def chain(self) -> Chain: ...
     @property
     def control(self) -> Control: ...
     @property
@@ -73,6 +76,7 @@ def _rebuilt(
         pantry=found.pantry, owner=services.control.person, created_at=now,
         expires_at=now + ttl if ttl is not None else None,
         isolated=kind is Kind.WORKING and not found.parents,
+        mends=_mended(services, repository, found, branch) if kind is Kind.WORKING and not found.parents else None,
     )  # fmt: skip
 
 
@@ -91,6 +95,27 @@ def _nearest(found: MarkedWorkspace, there: Sequence[Kitchen]) -> str | None:
 def _branch(repository: Repository, worktrees: Path, name: str) -> str | None:
     checked_out = repository.worktrees().get(worktrees / name)
     return checked_out or (name if here(repository, name) is not None else None)
+
+
+def _mended(services: AdoptServices, repository: Repository, found: MarkedWorkspace, branch: str | None) -> str | None:
+    """Return the environment that a hotfix mends, as the journal of its making says.
+
+    Without that, its branch does where it holds commits of that environment which are not in ours; else nobody can
+    tell, and it is adopted as any other.
+    """
+    made = services.control.journal.created(found.id)
+    kept = made.arguments.get("kitchen") if made is not None else None
+    if isinstance(kept, dict):
+        return from_document(kept).mends
+    ours, head = truth(repository, services.environment.branch), here(repository, branch)
+    for name in services.chain.above(services.environment.name):
+        theirs = truth(repository, services.chain.get(name).branch)
+        if head is None or ours is None or theirs is None:
+            continue
+        begun = repository.merge_base(head, theirs)
+        if begun is not None and not repository.is_ancestor(begun, ours):
+            return name
+    return None
 
 
 def _base(repository: Repository, branch: str | None, parent: str | None, there: Sequence[Kitchen]) -> str | None:

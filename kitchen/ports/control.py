@@ -91,6 +91,10 @@ class JournalRecords(Protocol):
         """Return operations that are running or stuck, oldest first."""
         ...
 
+    def created(self, kitchen: UUID) -> Operation | None:
+        """Return the operation that made a kitchen, or None."""
+        ...
+
 
 class Locks(Protocol):
     """Row locks: freed by the server when their holder dies."""

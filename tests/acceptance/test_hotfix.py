@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.conftest import Look
 from tests.acceptance.external import psql
 from tests.support import Project
 
@@ -117,3 +118,27 @@ def test_an_update_of_a_hotfix_that_conflicts_is_resolved_with_production(shop: 
     assert not (_worktree(shop, "fix") / "later.txt").exists()
     shop.kitchen("promote", "production", "--from", "fix", "--yes")
     assert psql(shop, "production", "SELECT number FROM counted") == "4"
+
+
+@pytest.mark.parametrize("journal_too", [False, True])
+def test_a_hotfix_whose_record_was_lost_is_adopted_as_one(shop: Project, look: Look, *, journal_too: bool) -> None:
+    """Its making is in the journal; without that, its branch holds what production has and dev has not."""
+    shop.kitchen("promote", "production", "--yes")  # a commit of production's own, which brings the releases
+    shop.kitchen("create", "fix", "--parent", "production")
+    shop.kitchen("create", "plain", "--isolated")
+    with look(shop, "dev") as session:
+        session.execute("DELETE FROM kitchen_control.kitchen WHERE name IN ('fix', 'plain')")
+        if journal_too:
+            session.execute("TRUNCATE kitchen_control.operation CASCADE")
+    shop.kitchen("recover")
+    assert (_seen(shop, "fix")["mends"], _seen(shop, "plain")["mends"]) == ("production", None)
+    _commit(shop, "fix", "urgent.txt", "mended\n")
+    assert "is not merged" in shop.kitchen("merge", "fix", "--yes", expect=2).stderr
+    refused = shop.kitchen("promote", "dev", "--from", "fix", "--yes", expect=2).stderr
+    assert "'fix' is a hotfix of production and does not go into dev" in refused
+    assert "kitchen promote production --from fix" in refused
+    refused = shop.kitchen("release", "plan", "dev", "--from", "plain", expect=2).stderr
+    assert "'plain' lives in dev, which is not below dev" in refused
+    assert "kitchen merge plain" in refused
+    shop.kitchen("promote", "production", "--from", "fix", "--yes")
+    assert (shop.root / "urgent.txt").exists()

@@ -113,6 +113,11 @@ class PgJournal:
         """Return operations that are running or stuck, oldest first."""
         return self._where("state IN ('running', 'stuck')", [])
 
+    def created(self, kitchen: UUID) -> Operation | None:
+        """Return the operation that made a kitchen, or None."""
+        found = self._where("kind = 'create' AND arguments -> 'kitchen' ->> 'id' = %s", [str(kitchen)])
+        return found[-1] if found else None
+
     def _where(self, condition: str, parameters: list[object]) -> tuple[Operation, ...]:
         steps = "SELECT json_agg(json_build_array(name, state) ORDER BY position) FROM kitchen_control.step"
         rows = self._session.query(
