@@ -283,6 +283,7 @@ def people(name: str | None, *, as_json: bool) -> None:
 def align(name: str, *, dry_run: bool) -> None:
     """Give an environment's server what its branch says now: quotas, and what people's roles may do."""
     from kitchen.operations.governing import govern
+    from kitchen.operations.role_differences import role_differences
 
     app = current_app()
     services = app.services(name)
@@ -296,6 +297,8 @@ def align(name: str, *, dry_run: bool) -> None:
     services.control.install()
     govern(services, app.repository, say=warn)
     services.people.open(services.environment, services.layout)
+    for said in role_differences(services.environment, services.people.all()):
+        warn(f"roles: {said}; kitchen environment admit, or revoke, or a merge that changes the file")
     done(f"{name} is aligned with {services.governed}")
 
 

@@ -18,11 +18,22 @@ from kitchen.errors import NotPermitted
 from kitchen.operations.asking import absent_runner
 from kitchen.operations.doctor_access import judge_bucket, judge_lending, judge_vault
 from kitchen.operations.doctor_rights import judge_rights
+from kitchen.operations.doctor_roles import judge_roles
 from kitchen.operations.doctor_server import judge, read_facts
 from kitchen.operations.findings import Chart, Finding, Level
 from kitchen.operations.services import EmbeddedServer
 from kitchen.operations.sharing import truth
-from kitchen.ports import Bucket, ContainerEngine, Control, ObjectStore, PolicyStore, Repository, SecretStore, Sessions
+from kitchen.ports import (
+    Bucket,
+    ContainerEngine,
+    Control,
+    ObjectStore,
+    People,
+    PolicyStore,
+    Repository,
+    SecretStore,
+    Sessions,
+)
 
 _OLDEST_GIT = "2.38"  # the first that merges in memory (merge-tree --write-tree)
 _LITTLE_SPACE, _NO_SPACE = 2 * 1024**3, 200 * 1024**2
@@ -56,6 +67,8 @@ class Services(Protocol):
     def containers(self) -> ContainerEngine | None: ...
     @property
     def control(self) -> Control: ...
+    @property
+    def people(self) -> People: ...
 
 
 def examine_machine(environments: Sequence[Environment]) -> list[Finding]:
@@ -102,7 +115,7 @@ def examine_environment(
     with chart.examining("disk"):
         _examine_disk(chart, services)
     if all(finding.part != "server" or finding.level is Level.OK for finding in chart.findings):
-        _examine_state(chart, services)
+        _examine_state(chart, services, repository)
     if undecided is not None:
         with chart.examining("masking"):
             _examine_masking(chart, undecided, services)
@@ -211,7 +224,7 @@ def _examine_disk(chart: Chart, services: Services) -> None:
         chart.ok("disk", said)
 
 
-def _examine_state(chart: Chart, services: Services) -> None:
+def _examine_state(chart: Chart, services: Services, repository: Repository) -> None:
     """Look at what the control schema says; absent schema: the server's findings say so already."""
     if any(finding.part == "control" and finding.level is not Level.OK for finding in chart.findings):
         return
@@ -226,6 +239,9 @@ def _examine_state(chart: Chart, services: Services) -> None:
     if environment.data is not None:
         with chart.examining("pantry"):
             _examine_pantry(chart, services)
+    if not environment.is_embedded:
+        with chart.examining("roles"):
+            judge_roles(chart, services, repository)
     if not environment.is_embedded and environment.kitchens.working:
         with chart.examining("runner"):
             _examine_runner(chart, services)

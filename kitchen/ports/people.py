@@ -48,6 +48,10 @@ class People(Protocol):
         """Return everybody, also those who left."""
         ...
 
+    def releasers_publish(self, environment: str) -> bool:
+        """Say whether releasers may act as the provisioner, as where nobody's approval is asked for."""
+        ...
+
     def identify(self, login: Credentials) -> tuple[Identity, str]:
         """Return who a login is, and the role that deputies act as; raises NotPermitted for nobody."""
         ...

@@ -10,7 +10,7 @@ import pytest
 
 from kitchen.domain.merge_request import ROUNDS
 from tests.acceptance.askers import asked, asking_team, cook, made, requests, shared, started, until
-from tests.acceptance.external import install
+from tests.acceptance.external import examined, install
 from tests.acceptance.team import Team
 from tests.support import SERVERS, Project
 
@@ -167,8 +167,10 @@ def test_what_waits_for_approval(team: Team) -> None:
     """Where the environment wants approvals a runner plans, others approve, and the same request goes through."""
     dev = team.project.git("--git-dir", str(team.origin), "show", "dev:environments/dev.yaml")
     pushed_to_dev(team, "environments/dev.yaml", dev + "\ngates: {approvals: 1}\n")
+    assert "releasers may publish themselves" in examined(team.project, "dev")["roles"]["says"]
     install(team.project, "dev", team.dev, team.folder)  # from here on a releaser approves, and does not publish
     ann, ci, name = team.clones["ann"], team.clones["ci"], made(team.clones["ann"])
+    assert examined(team.project, "dev")["roles"]["says"] == "the file names nobody for dev"
     commit = cook(ann, name)
     number = asked(ann, name)["number"]
     told = ci.kitchen("ci", "publish").stderr

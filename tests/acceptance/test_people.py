@@ -246,3 +246,19 @@ def test_what_is_advised_is_not_refused(team: Team) -> None:
     found = {each["name"]: each for each in json.loads(lea.kitchen("list", "--json").stdout)}
     assert (found["secluded"]["may_use"], found["secluded"]["next"]) == (True, "kitchen enter secluded")
     moe.kitchen("delete", "secluded", "--yes")
+
+
+def test_roles_that_are_not_what_was_agreed_on_are_named(team: Team) -> None:
+    dev = team.project.root / "environments" / "dev.yaml"
+    dev.write_text(dev.read_text() + "roles: {developer: [everyone], releaser: [nora]}\n")
+    team.project.commit("who may what")
+    team.project.git("branch", "-f", "dev", "main")
+    team.admit("lou", "releaser")
+    said = {"lou is releaser, and the file says developer", "nora would be releaser, and was never admitted"}
+    told = team.project.kitchen("environment", "align", "dev").stderr
+    assert all(f"roles: {each}; " in told for each in said)
+    for clone in (team.project, team.admit("ned")):
+        findings = json.loads(clone.kitchen("doctor", "dev", "--json").stdout)["findings"]
+        assert said <= {each["says"] for each in findings if each["part"] == "roles" and each["level"] == "warn"}
+    team.project.kitchen("environment", "admit", "lou", "-e", "dev", "--role", "developer")
+    assert "lou is" not in team.project.kitchen("environment", "align", "dev").stderr

@@ -10,7 +10,7 @@ from kitchen.domain.connection import Credentials
 from kitchen.domain.environment import Environment
 from kitchen.domain.installation import scram_verifier
 from kitchen.domain.layout import Layout
-from kitchen.domain.people import Identity
+from kitchen.domain.people import Identity, deputy_role, group_role
 from kitchen.domain.secret import Secret
 from kitchen.errors import NotFound, NotPermitted
 from kitchen.ports import Admitted
@@ -25,6 +25,10 @@ _ALL = """
 SELECT p.name, p.role, p.admitted_by, p.admitted_at, p.revoked_at,
        (SELECT count(*) FROM kitchen_control.kitchen AS k WHERE k.owner = p.name AND k.kind = 'working')
 FROM kitchen_control.person AS p ORDER BY p.name
+"""
+_PUBLISHES = """
+SELECT FROM pg_catalog.pg_auth_members AS m JOIN pg_catalog.pg_roles AS d ON d.oid = m.roleid
+JOIN pg_catalog.pg_roles AS r ON r.oid = m.member WHERE d.rolname = %s AND r.rolname = %s
 """
 
 
@@ -66,6 +70,11 @@ class PgPeople:
         """Return everybody, also those who left."""
         with self._sessions.as_recorder() as session:
             return tuple(Admitted(*row) for row in session.query(_ALL))
+
+    def releasers_publish(self, environment: str) -> bool:
+        """Say whether releasers may act as the provisioner, as where nobody's approval is asked for."""
+        with self._sessions.as_recorder() as session:
+            return bool(session.query(_PUBLISHES, [deputy_role(environment), group_role(environment, "releaser")]))
 
     def identify(self, login: Credentials) -> tuple[Identity, str]:
         """Return who a login is, and the role that deputies act as; raises NotPermitted for nobody."""
