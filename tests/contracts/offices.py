@@ -76,7 +76,7 @@ class Office:
     def _install(self) -> None:
         database = self.warehouse.superuser.database
         with connect(self.warehouse.superuser, application="tests") as session:
-            for action in people_actions("dev", database, self.warehouse.administrator.user, gated=False):
+            for action in people_actions("dev", database, self.warehouse.administrator.user, gated=True):
                 with session.transaction():
                     session.execute(action.sql)
 

@@ -198,6 +198,51 @@ REQUESTS = (
     "ALTER TABLE kitchen_control.merge_request DISABLE ROW LEVEL SECURITY",
     "CREATE POLICY planted ON kitchen_control.merge_request FOR INSERT WITH CHECK (true)",
     "ALTER TABLE kitchen_control.approval DISABLE TRIGGER who_asked_does_not_approve",
+    *(_REQUEST.format(identity="{mine_id}", kitchen="tries", commit=_COMMIT, by="ann", state="waiting", ended="NULL")
+      for _ in "1"),
+    *(f"UPDATE kitchen_control.merge_request SET {change}" for change in (
+        "state = 'waiting'", "state = 'queued'", "base = NULL", "asked_at = now()", "hint = 'x'", "taken_by = 'ann'")),
+    f"UPDATE kitchen_control.merge_request SET commit = '{_COMMIT}' WHERE by = 'ann'",
+    "INSERT INTO kitchen_control.merge_request OVERRIDING SYSTEM VALUE SELECT * FROM kitchen_control.merge_request",
+)  # fmt: skip
+_APPROVAL = "ROW({release}, '{by}', '{digest}', now(), false, '{login}')::kitchen_control.approval"
+APPROVALS = (
+    *(
+        "INSERT INTO kitchen_control.approval (release, by, plan_hash, own, login) "
+        f"SELECT number, '{by}', plan_hash, false, '{login}' FROM kitchen_control.release"
+        for by, login in (
+            ("ann", "kitchen__dev__ann__person"), ("rel", "kitchen__dev__rel__person"), ("platform", "{provisioner}"))
+    ),
+    *(f"UPDATE kitchen_control.approval SET {change}" for change in (
+        "release = 2", "by = 'bob'", "login = '{provisioner}'", "plan_hash = 'x'", "at = now()", "own = false")),
+    "DELETE FROM kitchen_control.approval WHERE by = 'rel'",
+    "TRUNCATE kitchen_control.approval",
+    "SELECT FROM kitchen_control.approval FOR UPDATE",
+    "SELECT FROM kitchen_control.release FOR UPDATE",
+    *(f"UPDATE kitchen_control.release SET {change}" for change in (
+        "state = 'applying'", "by = 'bob'", f"commit = '{_COMMIT}'", "plan = plan || '{{\"approvals\": 0}}'",
+        f"plan = plan || '{{{{\"head\": \"{_COMMIT}\"}}}}'", "kitchen = 'tries'", "message = 'x'")),
+    "DELETE FROM kitchen_control.release",
+    "SELECT kitchen_control.approve(number) FROM kitchen_control.release",
+    "SELECT kitchen_control.record_approval(1, 'rel')",
+    "SELECT kitchen_control.record_approval(1, 'ann')",
+    "SELECT kitchen_control.missing_approvals(1)",
+    "SELECT kitchen_control.asked_for(1, 'bob')",
+    "SELECT kitchen_control.stamp_approval()",
+    "SELECT kitchen_control.refuse_unapproved()",
+    f"SELECT kitchen_control.approval_is_void({_APPROVAL.format(release=1, by='rel', digest='h', login='x')})",
+    "ALTER TABLE kitchen_control.release DISABLE TRIGGER unapproved_stays",
+    "ALTER TABLE kitchen_control.approval DISABLE TRIGGER stamp_approval",
+    "DROP TRIGGER unapproved_stays ON kitchen_control.release",
+    ("CREATE TRIGGER planted BEFORE INSERT ON kitchen_control.approval FOR EACH ROW "
+    "EXECUTE FUNCTION kitchen_control.stamp_person()"),
+    ("CREATE OR REPLACE FUNCTION kitchen_control.missing_approvals(release integer) RETURNS integer "
+    "LANGUAGE sql AS 'SELECT 0'"),
+    "ALTER FUNCTION kitchen_control.approval_is_void(kitchen_control.approval) SET search_path = public",
+    "GRANT kitchen__dev__releaser TO kitchen__dev__ann__person",
+    "ALTER TABLE kitchen_control.approval ADD COLUMN planted int",
+    "CREATE RULE planted AS ON INSERT TO kitchen_control.approval DO INSTEAD NOTHING",
+    "COPY kitchen_control.approval TO PROGRAM 'true'",
 )  # fmt: skip
 FUNCTIONS = (
     "SELECT kitchen_control.make_workspace('{other_id}')",
@@ -294,6 +339,16 @@ def people_probes(names: Names, identities: dict[str, str]) -> Iterator[str]:
         ("pantry refresh", "pantry", "{}", "running"),
     ):  # fmt: skip
         yield _OPERATION.format(kind=kind, subject=subject, arguments=arguments, state=state)
+    yield from _filled((*RECORDS, *REQUESTS, *APPROVALS, *FUNCTIONS, *PEOPLE), names, identities)
+
+
+def record_probes(names: Names, identities: dict[str, str]) -> Iterator[str]:
+    """Return what must be refused to a viewer, and to a releaser except to approve what others have planned."""
+    approving = [each for each in APPROVALS if "control.approve(" not in each]
+    yield from _filled((*RECORDS, *REQUESTS, *approving), names, identities)
+
+
+def _filled(statements: tuple[str, ...], names: Names, identities: dict[str, str]) -> Iterator[str]:
     common = {"provisioner": names.provisioner, "other": names.other_owner, "pid": names.pid, "verifier": _VERIFIER}
-    for statement in (*RECORDS, *REQUESTS, *FUNCTIONS, *PEOPLE):
+    for statement in statements:
         yield statement.format(**common, **identities)

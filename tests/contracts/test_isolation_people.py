@@ -11,10 +11,10 @@ from kitchen.domain.kitchen import Kind
 from kitchen.errors import NotPermitted
 from tests.contracts.offices import Office
 from tests.contracts.probes import probes
-from tests.contracts.probes_people import people_probes, sound
+from tests.contracts.probes_people import people_probes, record_probes, sound
 from tests.contracts.test_isolation import STATES
 
-PROBES = 450  # at least, for each state of a session
+PROBES = 550  # at least, for each state of a session
 # not permitted; words that functions do not take; a kitchen that is ready is not dropped; no commit was named
 REFUSALS = ("42501", "22023", "55000", "23502")
 
@@ -55,6 +55,27 @@ def test_a_person_changes_nothing_of_others(office: Office, victim: PgSession, s
     assert count >= PROBES
     assert office.fingerprint() == before
     assert victim.query("SELECT 1") == [(1,)], "its session was not ended"
+
+
+@pytest.mark.parametrize("role", ["viewer", "releaser"])
+def test_who_reads_or_approves_changes_no_record(office: Office, victim: PgSession, role: str) -> None:
+    person = office.person("rel", role)
+    person.control.session.close()
+    before, passed, count = office.fingerprint(), [], 0
+    with connect(person.login, application="tests") as session:
+        for statement in record_probes(office.names(victim), office.identities()):
+            count += 1
+            code = _tried(session, "", statement)
+            if code not in (None, *REFUSALS):
+                passed.append(f"{code}: {statement}")
+            if code is None and (after := office.fingerprint()) != before:
+                passed.append(f"{code}: {statement}")
+                before = after
+        if role == "viewer":
+            assert _tried(session, "", "SELECT kitchen_control.approve(1)") == "42501"
+    assert not passed, "\n".join(passed)
+    assert count >= 150
+    assert office.fingerprint() == before
 
 
 def test_what_the_probes_spoil_is_taken_where_it_is_sound(office: Office) -> None:

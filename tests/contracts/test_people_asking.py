@@ -7,6 +7,7 @@ import pytest
 from kitchen.adapters.postgres.connection import connect
 from kitchen.adapters.postgres.control import PgControl
 from kitchen.domain.merge_request import RequestState
+from kitchen.domain.release import ReleaseKind, ReleasePlan
 from kitchen.errors import NotPermitted
 from tests.contracts.offices import COMMIT, Office
 
@@ -81,3 +82,77 @@ def test_what_became_of_a_request_meanwhile(office: Office, meanwhile: str, why:
     assert said is not None
     assert why in said
     control.session.close()
+
+
+def test_what_waits_for_approval_is_not_changed(office: Office) -> None:
+    """Only the commit that was asked for waits; another one is another request, with other approvals."""
+    mine, asks = office.kitchens["tries"], office.ann.control.requests
+    number = asks.ask(mine.id, COMMIT)
+    control = PgControl(office.warehouse.sessions, environment="dev", person="ci")
+    plan = ReleasePlan("tries", "tries", "dev", "a", COMMIT, {}, (), (), (), (), approvals=1)
+    release = control.releases.add(ReleaseKind.MERGE, "dev", "dev", plan, by="ci").number
+    assert control.requests.take(number)
+    control.requests.plan(number, release)
+    control.requests.wait(number, "waiting for 1 approval", "kitchen release approve")
+    assert number not in [each.number for each in control.requests.due()]
+    with pytest.raises(NotPermitted, match="asked for already, by ann"):
+        asks.ask(mine.id, COMMIT[::-1])
+    assert asks.ask(mine.id, COMMIT) == number
+    with pytest.raises(NotPermitted, match="not yours"):
+        office.bob.control.requests.withdraw(number)
+
+    rel = office.person("rel", "releaser")
+    rel.control.releases.approve(release, by="rel")
+    assert number in [each.number for each in control.requests.due()]
+    assert asks.withdraw(number) == "withdrawn"
+    again = asks.ask(mine.id, COMMIT[::-1])
+    request = control.requests.get(again)
+    assert request is not None
+    assert (request.release, request.commit) == (None, COMMIT[::-1]), "nothing of the approved one is its"
+    rel.control.session.close()
+    control.session.close()
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "due"),
+    [
+        ("SELECT 1", False),
+        ("UPDATE kitchen_control.person SET revoked_at = now() WHERE name = 'bob'", True),
+        ("UPDATE kitchen_control.kitchen SET state = 'deleting' WHERE name = 'other'", True),
+        ("UPDATE kitchen_control.release SET released_at = now() + interval '1 min' WHERE number = 1", True),
+        ("UPDATE kitchen_control.release SET plan = plan || '{\"approvals\": 0}'", True),
+    ],
+)
+def test_when_a_request_that_waits_is_due(office: Office, meanwhile: str, *, due: bool) -> None:
+    control = PgControl(office.warehouse.sessions, environment="dev", person="ci")
+    (request,) = control.requests.standing()
+    plan = ReleasePlan("other", "other", "dev", "a", COMMIT, {}, (), (), (), (), approvals=1)
+    assert control.requests.take(request.number)
+    control.requests.plan(request.number, control.releases.add(ReleaseKind.MERGE, "dev", "dev", plan, by="ci").number)
+    control.requests.wait(request.number, "waiting", "kitchen release approve")
+    with connect(office.warehouse.superuser, application="tests") as session:
+        session.execute(meanwhile)
+    assert bool(control.requests.due()) == due
+    control.session.close()
+
+
+def test_what_is_said_of_a_private_kitchen_is_not_for_everybody(office: Office) -> None:
+    """What is merged into one is proven over its tables: request, log and sample hold its rows."""
+    texts = (
+        "SELECT said FROM kitchen_control.merge_request", "SELECT log FROM kitchen_control.node_run",
+        "SELECT said FROM kitchen_control.merge_request WHERE number = 1",
+    )  # fmt: skip
+    with office.warehouse.sessions.as_administrator() as session:
+        session.execute(
+            "UPDATE kitchen_control.merge_request SET state = 'refused', ended_at = now(), said = 'Zephyrine';"
+            "UPDATE kitchen_control.run SET kitchen = 'c_0123456789ab', by = 'ci' WHERE by = 'bob';"
+            "INSERT INTO kitchen_control.operation (id, kind, subject, arguments, state, by, host, pid, version, "
+            "started_at) VALUES (gen_random_uuid(), 'merge', 'dev', "
+            "'{\"candidate\": {\"name\": \"c_0123456789ab\"}}', 'done', 'ci', 'h', 1, '1', now())"
+        )
+        for target, sees in (("dev", 1), ("other", 0)):
+            session.execute("UPDATE kitchen_control.merge_request SET target = %s, kitchen = 'child'", [target])
+            session.execute("UPDATE kitchen_control.operation SET subject = %s WHERE kind = 'merge'", [target])
+            for who, expected in ((office.ann, sees), (office.bob, 1)):
+                with connect(who.login, application="tests") as own:
+                    assert [len(own.query(text)) for text in texts] == [expected] * 3, (who.control.person, target)
