@@ -135,7 +135,8 @@ def _answered(
             break
         base: str | None = None
         try:
-            merge = planned(services, repository, request)
+            with allowance.limits():
+                merge = planned(services, repository, request)
             base = merge.plan.base if merge.plan is not None else None
             _carry(services, repository, request, merge, say=say, programs=terms.programs, allowance=allowance)
             break

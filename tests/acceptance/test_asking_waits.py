@@ -218,6 +218,25 @@ def test_what_waits_for_approval(team: Team) -> None:
     assert (detail["release"], detail["approved_by"]) == (second, [{"by": "rel", "own": False}])
 
 
+def test_whoever_approved_leaves_while_it_is_proven(team: Team) -> None:
+    """Judged again right before the branch moves: nothing does."""
+    ann, ci, name = team.clones["ann"], team.clones["ci"], made(team.clones["ann"])
+    zoe = team.admit("zoe", "releaser")
+    cook(ann, name)
+    sql(ann, name, f"SELECT pg_sleep(8);\nDROP TABLE IF EXISTS {name};\nCREATE TABLE {name} AS SELECT 1 AS segment;\n")
+    before, number = shared_head(team), asked(ann, name)["number"]
+    ci.kitchen("ci", "publish")
+    zoe.kitchen("release", "approve", str(release_of(team, number)), "-e", "dev")
+    runner = started(ci, "ci", "publish", "-e", "dev")
+    until(runner, f"running {name} of {name}")
+    team.project.kitchen("environment", "revoke", "zoe", "-e", "dev", "--yes")
+    _, last = runner.communicate(timeout=120)
+    assert runner.returncode == 5, last
+    assert "zoe's does not count: zoe was revoked" in last
+    assert (requests(team, name), shared_head(team)) == ([(number, "refused", 5)], before)
+    nothing_is_left(team)
+
+
 def test_who_asks_does_not_agree_though_nobody_else_may(team: Team) -> None:
     ci, rel, name = team.clones["ci"], team.clones["rel"], made(team.clones["rel"])
     cook(rel, name)

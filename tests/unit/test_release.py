@@ -19,7 +19,7 @@ _plans = st.builds(
     nodes=st.dictionaries(_words, _some, max_size=3), tables=_some, drops=_some, changes=_some,
     commits=st.lists(st.dictionaries(_words, _words, max_size=2), max_size=2).map(tuple), files=_some, guarded=_some,
     approvals=st.integers(0, 3), tests=st.sampled_from(["affected", "all"]),
-    restores=st.none() | st.integers(0, 9),
+    restores=st.none() | st.integers(0, 9), loosens=_some, others=st.booleans(), alone=_some,
 )  # fmt: skip
 
 PLAN = ReleasePlan(
