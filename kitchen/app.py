@@ -241,6 +241,8 @@ class Services:
 
     def _administrator(self) -> Credentials:
         if self.embedded is not None:
+            if not self.embedded.is_made:  # what was stopped is started; what was never made is made by ``up`` alone
+                raise self._not_set_up()
             return self.embedded.administrator()
         if self.own is not None and self.own.identity.is_deputy:
             return replace(self.own.credentials, role=self.own.provisioner)
@@ -302,10 +304,12 @@ class Services:
         """Return the standing kitchen; raises NotFound before the environment is up."""
         found = self.control.kitchens.get(self.environment.name)
         if found is None:
-            raise NotFound(
-                f"environment {self.environment.name!r} is not set up", hint=f"kitchen up {self.environment.name}"
-            )
+            raise self._not_set_up()
         return found
+
+    def _not_set_up(self) -> NotFound:
+        name = self.environment.name
+        return NotFound(f"environment {name!r} is not set up", hint=f"kitchen up {name}")
 
 
 class App:

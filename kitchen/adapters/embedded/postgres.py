@@ -12,7 +12,7 @@ from kitchen.adapters.embedded.account import Account, service_account
 from kitchen.adapters.embedded.cluster import ClusterFolder, Remembered, is_private
 from kitchen.domain.connection import Credentials
 from kitchen.domain.secret import Secret
-from kitchen.errors import NotFound, NotPermitted, Refused, Unavailable
+from kitchen.errors import NotPermitted, Refused, Unavailable
 
 if TYPE_CHECKING:  # every command comes through this module; what makes and starts servers loads when it is needed
     from kitchen.adapters.embedded.binaries import Binaries
@@ -53,6 +53,11 @@ class EmbeddedPostgres:
     def is_running(self) -> bool:
         """Say whether the server is set up and takes connections."""
         return self._running() is not None
+
+    @property
+    def is_made(self) -> bool:
+        """Say whether there is a cluster, running or not."""
+        return self._cluster.data.exists()
 
     @property
     def tcp(self) -> tuple[str, int]:
@@ -102,9 +107,6 @@ class EmbeddedPostgres:
             return True
 
     def _start_on_demand(self) -> Remembered:
-        """Start what was stopped; what was never made is only made where somebody asks for that."""
-        if not self._cluster.data.exists():
-            raise NotFound(f"environment {self.environment!r} is not set up", hint=f"kitchen up {self.environment}")
         self._tell(f"starting the server of {self.environment}, which was not running")
         return self.start()
 
