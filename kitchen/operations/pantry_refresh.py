@@ -167,8 +167,11 @@ def finish_interrupted(services: Services, *, say: Say) -> None:
             journalled.recover(services.control, operation, steps, say)
     with services.control.locks.hold(LOCK, purpose="prune"):
         for found in services.control.pantries.all():
-            if found.state == "building":
-                _forget_unbuilt(services, found.version)
+            if found.state == "building" and found.version in _used(services):  # a prune was killed
+                services.control.pantries.publish(found.version, found.manifest)
+            elif found.state == "building":
+                with suppress(Conflict):  # something still reads it
+                    _forget_unbuilt(services, found.version)
 
 
 def _forget_unbuilt(services: Services, version: int) -> None:
@@ -180,19 +183,30 @@ def _forget_unbuilt(services: Services, version: int) -> None:
 
 def prune(services: Services, *, say: Say) -> tuple[int, ...]:
     """Drop versions that no kitchen uses, except the newest; what is still read stays, and is said."""
-    used = {kitchen.pantry for kitchen in services.control.kitchens.all()}
-    ready = [found.version for found in services.control.pantries.all() if found.state == "ready"]
+    pantries = services.control.pantries
+    ready = [found for found in pantries.all() if found.state == "ready"]
     dropped = []
-    for version in ready[KEEP:]:
-        if version in used:
+    for found in ready[KEEP:]:
+        if found.version in _used(services):
+            continue
+        pantries.withdraw(found.version)
+        # Whoever moves to a version records that and then looks whether it is still ready; here it is the other way
+        # round: one of the two sees the other.
+        if found.version in _used(services):
+            pantries.publish(found.version, found.manifest)
             continue
         try:
-            services.pantry_store.drop(version)
-            services.control.pantries.drop(version)
-            dropped.append(version)
+            services.pantry_store.drop(found.version)
+            pantries.drop(found.version)
+            dropped.append(found.version)
         except Conflict as kept:
-            say(f"pantry v{version} stays: {kept.message}")
+            pantries.publish(found.version, found.manifest)
+            say(f"pantry v{found.version} stays: {kept.message}")
     return tuple(dropped)
+
+
+def _used(services: Services) -> frozenset[int | None]:
+    return frozenset(kitchen.pantry for kitchen in services.control.kitchens.all())
 
 
 def _rebind(services: Services, version: int) -> None:

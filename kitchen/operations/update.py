@@ -213,7 +213,13 @@ def _moved(services: UpdateServices, planned: Update) -> Kitchen:
     found = services.control.kitchens.get(planned.kitchen.name)
     if found is None or found.id != planned.kitchen.id:
         raise NotFound(f"kitchen {planned.kitchen.name!r} is gone", hint="kitchen list")
-    return replace(found, pantry=planned.pantry)
+    return replace(found, pantry=_still_ready(services, planned.pantry))
+
+
+def _still_ready(services: UpdateServices, version: int | None) -> int | None:
+    """Return the version that was planned, or the newest where that is gone: an update may be recovered much later."""
+    ready = [found.version for found in services.control.pantries.all() if found.state == "ready"]
+    return version if version in ready or not ready else ready[0]
 
 
 def _record_step(services: UpdateServices, planned: Update, *, pivot: bool) -> Step:
@@ -221,10 +227,11 @@ def _record_step(services: UpdateServices, planned: Update, *, pivot: bool) -> S
 
     def look() -> bool:
         found = services.control.kitchens.get(planned.kitchen.name)
-        return found is not None and found.pantry == planned.pantry
+        return found is not None and found.pantry == _still_ready(services, planned.pantry)
 
     def do() -> None:
-        services.control.kitchens.save(_moved(services, planned), expected=State.READY)
+        while not look():  # a version that is dropped in this moment is not ready any more, and the newest is taken
+            services.control.kitchens.save(_moved(services, planned), expected=State.READY)
 
     return Step("pantry", f"putting {planned.kitchen.name} on pantry v{planned.pantry}", do=do, look=look, pivot=pivot)
 

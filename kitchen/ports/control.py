@@ -208,6 +208,10 @@ class PantryRecords(Protocol):
         """Make a built version the newest one that kitchens are made on."""
         ...
 
+    def withdraw(self, version: int) -> None:
+        """Let nobody begin to read a ready version, which is about to be dropped; ``publish`` gives it back."""
+        ...
+
     def drop(self, version: int) -> None:
         """Record that a version is gone."""
         ...

@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -17,7 +17,7 @@ from kitchen.adapters.postgres import patience
 from kitchen.adapters.postgres.connection import PgSession, connect, translated
 from kitchen.adapters.postgres.sessions import PgSessions
 from kitchen.domain.journal import Operation, OperationState, StepState
-from kitchen.errors import Conflict, NotPermitted
+from kitchen.errors import Conflict, KitchenError, NotPermitted
 
 if TYPE_CHECKING:
     from kitchen.ports import Row
@@ -153,6 +153,8 @@ class PgLocks:
             self._take(holding, name)
             self._sign(name, purpose, holding.connection.get_backend_pid())
             yield
+            with suppress(KitchenError):  # of a connection that is only closed the server frees it a moment later
+                holding.execute("ROLLBACK")
         finally:
             holding.close()
 

@@ -40,6 +40,12 @@ class PgPantries:
         if changed != 1:
             raise Conflict(f"pantry version {version} is not there any more", hint="kitchen pantry list")
 
+    def withdraw(self, version: int) -> None:
+        """Let nobody begin to read a ready version, which is about to be dropped; ``publish`` gives it back."""
+        self._session.execute(
+            "UPDATE kitchen_control.pantry SET state = 'building' WHERE version = %s AND state = 'ready'", [version]
+        )
+
     def drop(self, version: int) -> None:
         """Record that a version is gone."""
         self._session.execute(

@@ -11,7 +11,7 @@ from kitchen.adapters.postgres.hydrate_names import Found, LayerNames
 from kitchen.adapters.postgres.hydrate_work import Work
 from kitchen.adapters.postgres.structure_deparse import Deparser
 from kitchen.adapters.postgres.structure_model import Constraint, Statement
-from kitchen.adapters.postgres.structure_text import Place, qualified, quote
+from kitchen.adapters.postgres.structure_text import Place, literal, qualified, quote
 from kitchen.domain.layout import TableName
 
 _THERE = """
@@ -68,7 +68,7 @@ class Keys:
                 continue
             there.add(key)
             if referred in here:
-                self.add([_key(constraint, table, place)])
+                self.add(_key(constraint, table, place))
             elif constraint.parent is None:
                 self._work.left_out.append(crossing(constraint, self._logical(child), self._names))
 
@@ -103,11 +103,14 @@ def crossing(constraint: Constraint, table: TableName, names: LayerNames) -> str
     return f"foreign key {constraint.name} of {table}: no key crosses a layer ({definition})"
 
 
-def _key(constraint: Constraint, table: TableName, place: Place) -> Statement:
-    return Statement(
+def _key(constraint: Constraint, table: TableName, place: Place) -> Iterator[Statement]:
+    yield Statement(
         f"ALTER TABLE {qualified(table)} ADD CONSTRAINT {quote(constraint.name)} {constraint.definition.render(place)}",
         f"constraint {constraint.name} of {table}",
     )
+    if constraint.comment is not None:
+        where = f"CONSTRAINT {quote(constraint.name)} ON {qualified(table)}"
+        yield Statement(f"COMMENT ON {where} IS {literal(constraint.comment)}", f"comment on {constraint.name}")
 
 
 def _generation(constraint: Constraint, above: Mapping[int, Constraint]) -> int:
