@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Any
+from uuid import uuid4
 
 import docker
 import requests
@@ -86,19 +87,20 @@ class DockerEngine:
     ) -> ContainerEnd:  # fmt: skip
         """Run an image to its end, its time limit or until told to stop; nothing of the container remains."""
         archive = _archive(files) if files else None
-        with _translated(f"the image {image!r}"):
+        name = f"kitchen-{uuid4()}"
+        with _translated(f"the image {image!r}"), self._ended_with_us(name):
             container = self._client.containers.create(
                 self._fetch(image),
                 list(command),
+                name=name,
                 environment=dict(environment),
                 labels=dict(labels),
                 mounts=[Mount(CONTAINER_FILES, None, type="volume", no_copy=True)] if archive else [],
                 **self._confinement.options(),
             )
-            with _ended_with_us(container):
-                if archive is not None:
-                    container.put_archive(CONTAINER_FILES, archive)
-                return _run(container, timeout, printed, stopping or Event())
+            if archive is not None:
+                container.put_archive(CONTAINER_FILES, archive)
+            return _run(container, timeout, printed, stopping or Event())
 
     def remove_all(self, labels: Mapping[str, str]) -> None:
         """Stop and remove every container with these labels; none is success."""
@@ -108,6 +110,22 @@ class DockerEngine:
         with _translated("removing containers"):
             for container in self._client.containers.list(all=True, sparse=True, filters={"label": wanted}):
                 _remove(container)
+
+    @contextmanager
+    def _ended_with_us(self, name: str) -> Iterator[None]:
+        """Remove the container in the end, and where this process is killed have another do it: it is there before."""
+        heir = subprocess.Popen(
+            [sys.executable, "-c", _HEIR, name], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        try:
+            yield
+        finally:
+            try:
+                with suppress(errors.NotFound):
+                    _remove(self._client.containers.get(name))
+            finally:
+                heir.communicate(b"!")
 
     @property
     def _client(self) -> docker.DockerClient:
@@ -191,27 +209,17 @@ class _Reader:
 
 # reads until whoever started it is gone; a word before that says that nothing is left to do
 _HEIR = """
-import sys
+import sys, time
 if not sys.stdin.buffer.read(1):
     import docker
-    docker.from_env(timeout=30).containers.get(sys.argv[1]).remove(force=True, v=True)
+    for wait in (0, 1, 3, 9):  # it may be made yet: the engine had been asked
+        time.sleep(wait)
+        try:
+            docker.from_env(timeout=30).containers.get(sys.argv[1]).remove(force=True, v=True)
+            break
+        except docker.errors.NotFound:
+            continue
 """
-
-
-@contextmanager
-def _ended_with_us(container: Any) -> Iterator[None]:
-    """Remove the container in the end, and where this process is killed have another do it."""
-    heir: subprocess.Popen[bytes] | None = None
-    try:
-        heir = subprocess.Popen(
-            [sys.executable, "-c", _HEIR, container.id], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
-        yield
-    finally:
-        _remove(container)
-        if heir is not None:
-            heir.communicate(b"!")
 
 
 def _remove(container: Any) -> None:

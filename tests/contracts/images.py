@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +17,12 @@ from uuid import uuid4
 import docker
 import pytest
 
-from kitchen.adapters.docker_engine import DockerEngine
+from kitchen.adapters.docker_engine import Confinement, DockerEngine
 from kitchen.adapters.embedded.binaries import wheel_binaries
 from kitchen.errors import Unavailable
 from tests.support import missing
 
-PROGRAMS = ("sh", "cat", "env", "id", "ls", "sleep", "stat", "touch", "head", "chmod", "mkdir")
+PROGRAMS = ("sh", "true", "cat", "env", "id", "ls", "sleep", "stat", "touch", "head", "chmod", "mkdir")
 
 
 @pytest.fixture
@@ -91,3 +92,16 @@ def _link(archive: tarfile.TarFile, name: str, to: str) -> None:
     entry = tarfile.TarInfo(name)
     entry.type, entry.linkname = tarfile.SYMTYPE, to
     archive.addfile(entry)
+
+
+def main() -> int:
+    """Say whether containers run here, confined, and networks can be made."""
+    with own_image() as image:
+        engine = DockerEngine(Confinement(memory="64m"))
+        ended = engine.run(image, ["true"], environment={}, labels={"kitchen.test": "try"}, timeout=30, printed=print)
+        docker.from_env().networks.create(f"kitchen-tests-{uuid4().hex[:12]}").remove()
+        return ended.status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -185,7 +185,7 @@ def test_it_ends_with_who_started_it(image: str, how: signal.Signals) -> None:
     environ = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     command = [sys.executable, "-c", KILLED, label, value, image]
     with subprocess.Popen(command, env=environ, start_new_session=True) as child:
-        _until(_there)
+        _until(lambda: _there(all=True))  # made, but perhaps not yet started
         child.send_signal(how)
         child.wait(30)
     _until(lambda: not _there(all=True))
