@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from hashlib import sha256
+from unicodedata import combining, normalize
 
 from kitchen.errors import InvalidInput
 
@@ -59,15 +60,20 @@ def candidate_name(identity: str) -> str:
 
 def name_from_branch(branch: str) -> str:
     """Derive a kitchen name from any branch that git allows; names that were shortened or folded end in a digest."""
-    folded = re.sub(r"[^a-z0-9]+", "_", branch.lower()).strip("_")
-    folded = re.sub(r"^[0-9_]+", "", folded)
-    if folded == branch and len(folded) <= KITCHEN_LENGTH and not _is_reserved(folded):
+    folded = _folded(branch)
+    if folded == branch and len(folded) <= KITCHEN_LENGTH and _NAME.fullmatch(folded) and not _is_reserved(folded):
         return folded
     digest = sha256(branch.encode(errors="surrogatepass")).hexdigest()[:6]
-    if not folded or _is_reserved(f"{folded}_{digest}"):
+    if not folded or folded[0].isdigit() or _is_reserved(f"{folded}_{digest}"):
         folded = f"k_{folded}"
     head = folded[: KITCHEN_LENGTH - len(digest) - 1].strip("_")
     return f"{head}_{digest}"
+
+
+def _folded(text: str) -> str:
+    """Return what is left of a text in small letters, digits and underscores; é becomes e."""
+    plain = "".join(sign for sign in normalize("NFKD", text) if not combining(sign))
+    return re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")
 
 
 def _is_reserved(name: str) -> bool:
@@ -88,9 +94,11 @@ def _checked(text: str, what: str, length: int) -> str:
         raise InvalidInput(f"the {what} name {shown} is too long: at most {length} characters", hint=hint)
     if not _NAME.fullmatch(text):
         article = "an" if what[0] in "aeiou" else "a"
+        near = _folded(text)
+        meant = f"{near}, for example" if _NAME.fullmatch(near) else "a name like profit or profit_by_segment"
         raise InvalidInput(
             f"{shown} cannot be the name of {article} {what}: "
             "use a to z, 0 to 9 and single underscores, beginning with a letter",
-            hint="a name like profit or profit_by_segment",
+            hint=meant,
         )
     return text

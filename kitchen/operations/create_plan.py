@@ -130,7 +130,9 @@ def plan_working(
     if known is not None and known.state is State.CREATING:
         raise Conflict(f"kitchen {name!r} is being made, or was cut off half-way", hint="kitchen recover")
     if known is not None:
-        raise Conflict(f"there is a kitchen {name!r} already", hint=f"kitchen enter {name}, or choose another name")
+        another = f"kitchen create NAME --branch {wish.branch}" if wish.branch is not None else "choose another name"
+        where = f" on branch {known.branch}" if known.branch != name else ""
+        raise Conflict(f"there is a kitchen {name!r} already{where}", hint=f"kitchen enter {name}, or {another}")
     mended = environments.get(wish.parent or "")
     if mended is None or mended.name == services.environment.name:
         parent, isolated, mends = _parent(services, wish.parent), wish.isolated, None

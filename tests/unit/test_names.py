@@ -173,6 +173,22 @@ def test_different_branches_give_different_names(one: str, other: str) -> None:
     assert name_from_branch(one) != name_from_branch(other)
 
 
+def test_a_branch_is_recognised_in_its_name() -> None:
+    for branch, begins in (
+        ("feature/profit", "feature_profit_"), ("féature/ünï", "feature_uni_"), ("2024-01", "k_2024_01_"),
+        ("release/1.2.3", "release_1_2_3_"), ("Profit", "profit_"), ("日本語", "k_"), ("@", "k_"), ("user", "user_"),
+        ("x" * 200, "x" * 17 + "_"),
+    ):  # fmt: skip
+        assert name_from_branch(branch).startswith(begins)
+
+
+def test_a_name_that_cannot_be_is_told_the_nearest() -> None:
+    for typed, near in (("Profit", "profit"), ("pro-fit", "pro_fit"), ("é", "e")):
+        with pytest.raises(InvalidInput) as caught:
+            kitchen_name(typed)
+        assert str(caught.value.hint).startswith(f"{near}, for example")
+
+
 def test_candidates_never_meet_kitchens_or_each_other() -> None:
     names = {candidate_name(str(uuid4())) for _ in range(2000)}
     assert len(names) == 2000

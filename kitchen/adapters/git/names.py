@@ -13,7 +13,7 @@ _SHORT_HASH = re.compile(r"[0-9a-f]{7,64}")
 _NAMESPACES = ("refs/heads/", "refs/tags/", "refs/kitchen/")
 # git's own rules (git help check-ref-format): what no part of a ref may hold
 _NEVER = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//")
-REF_BYTES = 200  # a ref is a file, with ".lock" behind it: longer names fail on common file systems
+REF_BYTES, PART_BYTES = 1000, 250  # a ref is a file, with ".lock" behind it: longer parts fail on common file systems
 
 
 def branch_name(text: str) -> str:
@@ -65,6 +65,9 @@ def inner_path(text: str) -> str:
 
 
 def _is_ref(text: str) -> bool:
-    if len(text.encode(errors="replace")) > REF_BYTES or _NEVER.search(text) or text.endswith((".", "/")):
+    parts = text.split("/")
+    if max(len(part.encode(errors="replace")) for part in parts) > PART_BYTES or len(text) > REF_BYTES:
         return False
-    return not any(not part or part.startswith(".") or part.endswith(".lock") for part in text.split("/"))
+    if _NEVER.search(text) or text.endswith((".", "/")):
+        return False
+    return not any(not part or part.startswith(".") or part.endswith(".lock") for part in parts)
