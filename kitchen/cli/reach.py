@@ -22,11 +22,21 @@ def reachable(app: App, environment: str | None) -> list[Services]:
     running = [services for services in map(app.services, names) if _runs(services)]
     if not running and environment:
         raise Unavailable(f"environment {environment!r} is not running", hint=f"kitchen up {environment}")
-    aside = [] if environment else [each for each in running if not each.environment.kitchens.working]
+    return running if environment else answering(running)
+
+
+def answering(running: list[Services]) -> list[Services]:
+    """Return those environments that answer, without waiting long for one in which nobody works; others are named."""
+    aside = [each for each in running if not each.environment.kitchens.working]
     silent = _silent(aside, [each for each in running if each not in aside])
     for services in silent:
         output.warn(f"{services.environment.name} does not answer and is left out (kitchen doctor)")
     return [services for services in running if services not in silent]
+
+
+def answers(services: Services) -> bool:
+    """Say whether an environment answers within our patience, or refuses, which is an answer too."""
+    return not _silent([services], [])
 
 
 def _runs(services: Services) -> bool:

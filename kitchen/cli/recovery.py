@@ -11,6 +11,7 @@ from kitchen.app import App, Services
 from kitchen.cli import output
 from kitchen.cli.completion import unfinished_ids
 from kitchen.cli.options import changing_options, current_app, environment_option, json_option
+from kitchen.cli.reach import answering
 from kitchen.errors import NotFound, NotPermitted, Unavailable
 
 if TYPE_CHECKING:
@@ -71,6 +72,18 @@ def end_operation(
     return {**told, "state": state}
 
 
+def _looked_at(app: App, environment: str | None) -> list[Services]:
+    """Return the environment that was named, or all that answer; those that do not run are said."""
+    running = []
+    for name in [environment] if environment else list(app.environments.environments):
+        services = app.services(name)
+        if services.embedded is not None and not services.embedded.is_running():
+            output.warn(f"{name} is not running (kitchen up {name})")
+        else:
+            running.append(services)
+    return running if environment else answering(running)
+
+
 def _out_of_reach(services: Services) -> str | None:
     """Return why an environment cannot be looked at from here, or None."""
     try:
@@ -97,12 +110,8 @@ def recover_command(
     app = current_app()
     ended: list[dict[str, object]] = []
     failed: list[KitchenError] = []
-    names = [environment] if environment else list(app.environments.environments)
-    for name in names:
-        services = app.services(name)
-        if services.embedded is not None and not services.embedded.is_running():
-            output.warn(f"{name} is not running (kitchen up {name})")
-            continue
+    for services in _looked_at(app, environment):
+        name = services.environment.name
         if environment is None and (why := _out_of_reach(services)) is not None:
             output.warn(f"{name}: {why}")  # nobody needs production to work in dev
             continue

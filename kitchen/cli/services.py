@@ -12,7 +12,8 @@ from kitchen.app import App, Services
 from kitchen.cli import output
 from kitchen.cli.completion import environment_names
 from kitchen.cli.options import current_app, dry_run_option, json_option
-from kitchen.errors import InvalidInput
+from kitchen.cli.reach import answers
+from kitchen.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
     from kitchen.domain.environment import Environment
@@ -98,7 +99,7 @@ def _stop_everywhere(*, dry_run: bool) -> None:
 @json_option
 def doctor_command(environment: str | None, as_json: bool) -> int:
     """Check every component: versions, privileges, alignment. Exits 6 where a service is down, 1 where one is ill."""
-    from kitchen.operations.doctor import examine_environment, examine_machine
+    from kitchen.operations.doctor import examine_environment, examine_machine, unanswered
     from kitchen.operations.findings import exit_code
     from kitchen.operations.services import from_the_top
 
@@ -108,6 +109,9 @@ def doctor_command(environment: str | None, as_json: bool) -> int:
     findings = examine_machine(environments)
     for each in environments:
         services = app.services(each.name)
+        if environment is None and not answers(services):
+            findings += unanswered(each)
+            continue
         findings += examine_environment(services, app.repository, _undecided(app, services))
     if as_json:
         output.emit_json({"findings": findings, "exit_code": exit_code(findings)})
@@ -137,6 +141,8 @@ def _undecided(app: App, services: Services) -> Callable[[], Sequence[str]] | No
         from kitchen.cli.pantry_policy import policy_of
         from kitchen.operations.pantry_check import decisions
 
+        if source is not None and not answers(source):
+            raise Unavailable(f"{source.environment.name} does not answer")
         _, policy = policy_of(app, services)
         with services.source.snapshot() as snapshot:
             decided = decisions(policy, snapshot.catalogue())

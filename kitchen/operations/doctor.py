@@ -14,7 +14,7 @@ from typing import Protocol
 from kitchen.domain.environment import Environment
 from kitchen.domain.versions import satisfies
 from kitchen.domain.words import counted
-from kitchen.errors import NotPermitted
+from kitchen.errors import NotPermitted, Unavailable
 from kitchen.operations.asking import absent_runner
 from kitchen.operations.doctor_access import judge_bucket, judge_lending, judge_vault
 from kitchen.operations.doctor_rights import judge_rights
@@ -119,6 +119,14 @@ def examine_environment(
     if undecided is not None:
         with chart.examining("masking"):
             _examine_masking(chart, undecided, services)
+    return chart.findings
+
+
+def unanswered(environment: Environment) -> list[Finding]:
+    """Say of an environment that it does not answer, and that nothing of it was looked at."""
+    chart = Chart(environment.name)
+    hint = f"kitchen doctor {environment.name}, which waits longer"
+    chart.down("server", "does not answer: nothing of this environment was looked at", hint)
     return chart.findings
 
 
@@ -277,6 +285,9 @@ def _examine_masking(chart: Chart, undecided: Callable[[], Sequence[str]], servi
     environment = services.environment
     try:
         columns = undecided()
+    except Unavailable as away:  # nobody needs production to work in dev
+        chart.warn("masking", f"not looked at: {away.message}")
+        return
     except NotPermitted:
         if services.acts_for_all:
             raise
