@@ -109,7 +109,7 @@ def doctor_command(environment: str | None, as_json: bool) -> int:
     findings = examine_machine(environments)
     for each in environments:
         services = app.services(each.name)
-        if environment is None and not answers(services):
+        if environment is None and services.embedded is None and not answers(services):  # asking would start it
             findings += unanswered(each)
             continue
         findings += examine_environment(services, app.repository, _undecided(app, services))
