@@ -113,8 +113,7 @@ def install(
     if as_json:
         emit_json({**_as_data(installation), "installed": True, "running": running})
         return
-    for caution in installation.cautions:
-        warn(caution.says)
+    tell_cautions(installation)
     done(f"{name} is installed on {running.host}:{running.port}/{running.database}")
     say(f"next: kitchen doctor {name}")
 
@@ -179,8 +178,15 @@ def _print(installation: Installation, environment: Environment, *, as_sql: bool
             emit("\n".join(f"-- {line}" for line in bucket.splitlines()))
     else:
         table(("where", "what"), [(action.place, action.says) for action in installation.actions])
-        for caution in installation.cautions:
-            warn(caution.says)
+        tell_cautions(installation)
+
+
+def tell_cautions(installation: Installation) -> None:
+    """Say what stays open, with the SQL that somebody may decide to run."""
+    for caution in installation.cautions:
+        warn(caution.says.replace("\n", " "))
+        for statement in caution.suggestion:
+            say(f"    {statement};")
 
 
 def _as_data(installation: Installation) -> dict[str, object]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kitchen.adapters.postgres.install import PgInstaller
+from kitchen.cli.environments import tell_cautions
 from kitchen.domain.connection import Credentials
 from kitchen.domain.installation import as_script, provisioner_role, scram_verifier
 from kitchen.domain.secret import Secret
@@ -45,6 +46,16 @@ def test_a_script_without_a_look_names_everything_and_no_password() -> None:
     ):
         assert statement in script.splitlines()
     assert "Nobody could look" in script
+
+
+def test_what_stays_open_is_said_with_what_to_type(capsys: pytest.CaptureFixture[str]) -> None:
+    installer = PgInstaller(None, environment="production", database="shop", schemas=("public",))
+    plan = installer.plan(provisioner_role("production"), Secret("never-shown"), takes_over=False)
+    tell_cautions(plan)
+    said = capsys.readouterr().err.splitlines()
+    at = next(number for number, line in enumerate(said) if "An administrator may let it see" in line)
+    assert said[at].startswith("! kitchen__production__provisioner does not see what transactions of other roles read")
+    assert said[at + 1] == '    GRANT pg_read_all_stats TO "kitchen__production__provisioner";'
 
 
 @pytest.mark.parametrize(

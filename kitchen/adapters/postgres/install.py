@@ -224,11 +224,13 @@ def _cautions(provisioner: str, seen: _Seen | None) -> Iterator[Caution]:
             "PostgreSQL 16 and newer bound it to roles that it made."
         )
     yield Caution(
-        "without this, a release waits for every open transaction of other roles, for it cannot see what they read",
+        f"{provisioner} does not see what transactions of other roles read,\n"
+        "so a release waits for every open one. An administrator may let it see:",
         (f"GRANT pg_read_all_stats TO {_name(provisioner)}",),
     )
     yield Caution(
-        "kitchens' logins may connect to other databases of this server that are open to PUBLIC, as every role may",
+        "kitchens' logins may connect to other databases of this server that are open to PUBLIC, as every role may.\n"
+        "An administrator may close them:",
         ("REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC",),
     )
 
