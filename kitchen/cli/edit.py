@@ -14,7 +14,7 @@ from kitchen.cli.options import current_app, dry_run_option, environment_option,
 @kitchen_argument
 @environment_option
 @click.option("--ttl", metavar="14d", help="Let it expire so long from now.")
-@click.option("--staff", multiple=True, metavar="PERSON", help="Who else may use it: the whole list.")
+@click.option("--staff", multiple=True, metavar="PERSON", help="Who else may use it: the whole list; empty: nobody.")
 @click.option("--ticket", metavar="ABC-1", help="What it is for; empty: nothing.")
 @dry_run_option
 @json_option

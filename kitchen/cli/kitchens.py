@@ -20,8 +20,10 @@ from kitchen.errors import KitchenError, NotPermitted, Unavailable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from kitchen.domain.kitchen import Kitchen
     from kitchen.domain.merge_request import MergeRequest
     from kitchen.operations.kitchens import Overview, Status, Unfinished
+    from kitchen.ports import Relation
 
 
 def _all(app: App, environment: str | None) -> tuple[list[Overview], list[Unfinished]]:
@@ -250,9 +252,7 @@ def show_command(kitchen: str | None, kitchen_option: str | None, environment: s
     services, found = app.find(kitchen or kitchen_option, environment)
     state = status(services, app.repository, found, worktrees=app.worktrees)
     layer = services.layer(found)
-    with services.sessions.open(services.credentials(found), application=f"kitchen {found.name} show") as session:
-        own = services.tables.own(session, layer)
-        hiding = services.tables.hiding(session, layer)
+    own, hiding = _own(services, found) if state.overview.may_use else ((), ())
     document = {
         "status": state, "kitchen": found, "search_path": layer.path(), "schemas": services.layout.schemas(found),
         "roles": {"owner": found.owner_role, "login": found.login_role, "reader": found.reader_role},
@@ -267,4 +267,13 @@ def show_command(kitchen: str | None, kitchen_option: str | None, environment: s
     if own:
         rows = [(one.logical, one.over, one.kind, _rows(one.rows), output.size(one.size)) for one in own]
         output.table(("own", "over", "kind", "rows", "size"), rows)
+    if not state.overview.may_use:
+        output.say(f"which tables it has is told to those who may enter it; {state.because}")
     tell(hiding)
+
+
+def _own(services: Services, kitchen: Kitchen) -> tuple[Sequence[Relation], Sequence[Relation]]:
+    """Return a kitchen's own tables, and those of them that are empty and hide a full one."""
+    layer = services.layer(kitchen)
+    with services.sessions.open(services.credentials(kitchen), application=f"kitchen {kitchen.name} show") as session:
+        return services.tables.own(session, layer), services.tables.hiding(session, layer)

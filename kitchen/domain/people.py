@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kitchen.domain.kitchen import Kind, Kitchen
@@ -73,6 +74,18 @@ def person_name(text: str) -> str:
             hint="a name like ann or ann_miller",
         )
     return text
+
+
+def staff_of(texts: Sequence[str], hint: str) -> tuple[str, ...]:
+    """Return who is meant, each once; raises InvalidInput where one of them names nobody."""
+    return tuple(dict.fromkeys(somebody(text, hint) for text in texts))
+
+
+def somebody(text: str, hint: str) -> str:
+    """Return who is meant, as git or an environment knows people; raises InvalidInput."""
+    if not text.strip() or not text.isprintable():
+        raise InvalidInput(f"{text[:40]!r} names nobody", hint=hint)
+    return text.strip()
 
 
 def group_of(text: str) -> str:

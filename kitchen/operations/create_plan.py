@@ -14,6 +14,7 @@ from kitchen.domain import names
 from kitchen.domain.environment import Environment
 from kitchen.domain.kitchen import Kind, Kitchen, State
 from kitchen.domain.layout import Layer, Layout
+from kitchen.domain.people import staff_of
 from kitchen.errors import Conflict, InvalidInput, NotFound, Refused
 from kitchen.operations.sharing import fetch_if_there, truth
 from kitchen.ports import Control, Quota, Repository, SecretStore, Sessions, Workspaces
@@ -151,7 +152,7 @@ def plan_working(
         branch=start.branch, base_commit=start.commit, parent=parent.name,
         pantry=None if wish.data == "none" else wish.pantry or newest_pantry(services), owner=person,
         created_at=now, expires_at=now + ttl if ttl is not None else None, isolated=isolated, data=wish.data,
-        staff=wish.staff, ticket=wish.ticket, mends=mends,
+        staff=staff_of(wish.staff, "kitchen create NAME --staff ann"), ticket=wish.ticket, mends=mends,
     )  # fmt: skip
     return Creation(
         kitchen, worktrees / name, start.here != start.commit, start.here, asked and start.there != start.commit,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from kitchen.domain.kitchen import Kind, Kitchen
+from kitchen.domain.people import somebody, staff_of
 from kitchen.errors import InvalidInput, Refused
 from kitchen.ports import Control
 
@@ -26,7 +27,8 @@ def edit_kitchen(
     if ttl is not None:
         new["expires_at"] = control.now() + ttl
     if staff is not None:
-        new["staff"] = staff
+        named = [person for person in staff if person]  # an empty one: nobody
+        new["staff"] = staff_of(named, f"kitchen edit {kitchen.name} --staff ann")
     if ticket is not None:
         new["ticket"] = ticket or None
     if not new:
@@ -41,22 +43,16 @@ def change_staff(
     _refuse_standing(kitchen)
     staff = [person for person in kitchen.staff if person not in (add, remove)]
     if add is not None and add.strip() != kitchen.owner:
-        staff.append(_somebody(add, f"kitchen staff add ann -k {kitchen.name}"))
+        staff.append(somebody(add, f"kitchen staff add ann -k {kitchen.name}"))
     if tuple(staff) == kitchen.staff:
         return kitchen
     return _saved(control, "staff", kitchen, {"staff": tuple(staff)}, dry_run=dry_run)
 
 
-def _somebody(person: str, hint: str) -> str:
-    if not person.strip() or not person.isprintable():
-        raise InvalidInput(f"{person[:40]!r} names nobody", hint=hint)
-    return person.strip()
-
-
 def hand_kitchen(control: Control, kitchen: Kitchen, person: str, *, dry_run: bool = False) -> Kitchen:
     """Make somebody else the owner; raises InvalidInput for an empty name."""
     _refuse_standing(kitchen)
-    heir = _somebody(person, f"kitchen hand {kitchen.name} ann@example.com")
+    heir = somebody(person, f"kitchen hand {kitchen.name} ann@example.com")
     staff = tuple(person for person in kitchen.staff if person != heir)
     return _saved(control, "hand", kitchen, {"owner": heir, "staff": staff}, dry_run=dry_run)
 

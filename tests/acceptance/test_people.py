@@ -234,6 +234,7 @@ def test_what_is_advised_is_not_refused(team: Team) -> None:
         "kitchen create NAME", "it is moe's, who lets others in: kitchen staff add",
     )  # fmt: skip
     assert json.loads(vic.kitchen("status", "dev", "--json").stdout)["next"] == "kitchen list"
+    assert "told to those who may enter it" in vic.kitchen("show", "secluded").stderr
     locks = PgControl(
         PgSessions(lambda: team.login("lea"), lambda: team.login("lea")), environment="dev", person="lea"
     ).locks

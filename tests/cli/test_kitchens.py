@@ -307,7 +307,12 @@ def test_quotas_and_ttl(bench: Bench, shop: Project) -> None:
 
 
 def test_edit_and_hand(shop: Project) -> None:
-    shop.kitchen("create", "profit")
+    for nobody in ("", " ", "a\nb"):
+        assert "names nobody" in shop.kitchen("create", "profit", "--staff", nobody, expect=2).stderr
+    shop.kitchen("create", "profit", "--staff", "bob", "--staff", "bob")
+    cleared = document(shop, "edit", "profit", "--staff", "")
+    assert isinstance(cleared, dict)
+    assert cleared["staff"] == []
     edited = document(shop, "edit", "profit", "--ttl", "1h", "--ticket", "ABC-2", "--staff", "bob", "--staff", "eve")
     assert isinstance(edited, dict)
     assert (edited["ticket"], edited["staff"]) == ("ABC-2", ["bob", "eve"])
