@@ -142,7 +142,8 @@ def _undecided(app: App, services: Services) -> Callable[[], Sequence[str]] | No
         from kitchen.operations.pantry_check import decisions
 
         if source is not None and not answers(source):
-            raise Unavailable(f"{source.environment.name} does not answer")
+            name = source.environment.name
+            raise Unavailable(f"{name} does not answer", hint=f"kitchen doctor {name}")
         _, policy = policy_of(app, services)
         with services.source.snapshot() as snapshot:
             decided = decisions(policy, snapshot.catalogue())
