@@ -238,6 +238,7 @@ def _record(delivery: Delivery, done: Published) -> None:
     control, release, target = delivery.services.control, delivery.release, delivery.target
     if written_meanwhile(delivery):  # asked again under the locks: nothing can come in any more
         raise Outdated
+    agreed = who_agreed(control.releases.get(release.number) or release)  # judged before it is history
     control.releases.released(release.number, commit=delivery.commit, tag=delivery.tag, exchanged=done.exchanged)
     if target.kind is Kind.STANDING:
         for node, run in _once(delivery):
@@ -245,7 +246,7 @@ def _record(delivery: Delivery, done: Published) -> None:
     open_again(delivery.services, target)
     asked = control.requests.published(release.number)
     detail = {"release": release.number, "commit": delivery.commit, "tables": [str(e.name) for e in done.exchanged],
-              **who_agreed(control.releases.get(release.number) or release),
+              **agreed,
               **({"request": asked.number, "asked_by": asked.by} if asked is not None else {})}  # fmt: skip
     control.audit.outcome("publish", target.name, "released", detail)
 

@@ -218,6 +218,21 @@ def test_what_waits_for_approval(team: Team) -> None:
     assert (detail["release"], detail["approved_by"]) == (second, [{"by": "rel", "own": False}])
 
 
+def test_following_a_request_through_its_approval(team: Team) -> None:
+    ann, ci, rel, name = team.clones["ann"], team.clones["ci"], team.clones["rel"], made(team.clones["ann"])
+    cook(ann, name)
+    waiting = started(ann, "merge", name, "--yes")
+    until(waiting, "queued")
+    ((number, _, _),) = requests(team, name)
+    assert isinstance(number, int)
+    ci.kitchen("ci", "publish")
+    until(waiting, f"request {number}: waiting for 1 approval of release {release_of(team, number)} by rel")
+    rel.kitchen("release", "approve", str(release_of(team, number)), "-e", "dev")
+    ci.kitchen("ci", "publish")
+    _, last = waiting.communicate(timeout=60)
+    assert (waiting.returncode, f"{name} is in dev (release" in last) == (0, True), last
+
+
 def test_whoever_approved_leaves_while_it_is_proven(team: Team) -> None:
     """Judged again right before the branch moves: nothing does."""
     ann, ci, name = team.clones["ann"], team.clones["ci"], made(team.clones["ann"])

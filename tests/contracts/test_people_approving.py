@@ -100,6 +100,19 @@ def test_an_approval_is_judged_when_it_is_used(office: Office, runner: PgControl
         runner.releases.move(number, ReleaseState.APPLYING, expected=OPEN)
 
 
+def test_what_was_released_is_not_judged_anew(office: Office, runner: PgControl) -> None:
+    """Whoever leaves later has approved what was let in then."""
+    rel, number = office.person("rel", "releaser"), _planned(runner).number
+    rel.control.releases.approve(number, by="rel")
+    rel.control.session.close()
+    runner.releases.move(number, ReleaseState.APPLYING, expected=OPEN)
+    runner.releases.released(number, commit=COMMIT, tag=None, exchanged=())
+    office.people.shut_out("rel")
+    found = runner.releases.get(number)
+    assert found is not None
+    assert (found.missing_approvals, [one.void for one in found.approvals]) == (0, [None])
+
+
 def test_an_approval_that_does_not_count_is_given_anew(office: Office, runner: PgControl) -> None:
     rel, number = office.person("rel", "releaser"), _planned(runner).number
     rel.control.releases.approve(number, by="rel")

@@ -15,7 +15,8 @@ from kitchen.ports import Exchanged, Row
 _SELECT = """
 SELECT r.number, r.kind, r.environment, r.kitchen, r.plan, r.state, r.by, r.planned_at, r.commit, r.tag,
        r.released_at, r.message,
-       (SELECT json_agg(json_build_array(a.by, a.at, a.plan_hash, a.own, kitchen_control.approval_is_void(a))
+       (SELECT json_agg(json_build_array(a.by, a.at, a.plan_hash, a.own, CASE
+               WHEN r.state IN ('planned', 'failed', 'applying') THEN kitchen_control.approval_is_void(a) END)
                         ORDER BY a.at)
         FROM kitchen_control.approval AS a WHERE a.release = r.number),
        (SELECT json_agg(json_build_array(s.schema, s.name, s.before, s.after) ORDER BY s.schema, s.name)
