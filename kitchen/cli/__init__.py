@@ -139,6 +139,9 @@ def main() -> NoReturn:
         show(KitchenError(what, hint="make it writable, or make room, and try again"))
         sys.exit(KitchenError.exit_code)
     except Exception as bug:  # noqa: BLE001 - the top of the program: one line for the user, the trace in a file
+        if isinstance(bug.__cause__, KeyboardInterrupt):  # Python says so where a class was just being made
+            _tell("interrupted")
+            sys.exit(INTERRUPTED)
         sys.exit(_report_bug(bug))
 
 

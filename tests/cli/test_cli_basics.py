@@ -193,8 +193,9 @@ def test_a_bug_is_70_and_its_report_holds_no_values(shop: Project) -> None:
     assert CANARY not in answer.stderr + answer.stdout + log.read_text().replace(f"work('{CANARY}')", "")
 
 
-def test_an_interruption_is_130(shop: Project) -> None:
-    answer = failing(shop, "KeyboardInterrupt")
+@pytest.mark.parametrize("raising", ["KeyboardInterrupt", "RuntimeError('__set_name__') from KeyboardInterrupt()"])
+def test_an_interruption_is_130(shop: Project, raising: str) -> None:
+    answer = failing(shop, raising)
     assert answer.returncode == 130
     assert answer.stderr.strip() == "interrupted", "nothing was begun: there is nothing to say of it"
 

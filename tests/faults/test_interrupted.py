@@ -95,7 +95,8 @@ def test_ended_at_any_moment(bench: Bench, verb: str, death: signal.Signals, mom
         if typed.poll() is None:
             os.killpg(typed.pid, death)
         _, said = typed.communicate(timeout=60)
-    assert typed.returncode in (0, 130, -death), said
+    # a shell says 130 as well where Python ends itself by SIGINT: it was interrupted in an exec() of its own
+    assert typed.returncode in (0, 130, -signal.SIGINT, -death), said
     assert "Traceback" not in said or typed.returncode == -death, said
     _end(bench)
     services = bench.fresh().services("dev")
