@@ -140,6 +140,62 @@ def test_records_are_tried_too(bench: Bench) -> None:
     bench.project.kitchen("delete", "mine", "--yes")
 
 
+TRIED = [
+    "create new", "create new --data copy", "delete there --force", "hydrate orders -k there", "update there",
+    "resolve there", "merge there", "edit there --ticket A-1", "hand there ben", "staff add ben -k there",
+    "staff remove ben -k there", "prune", "run report -k there", "recover", "secret set a b=- -e dev",
+    "secret delete kept -e dev", "files put notes.txt f.txt -k there", "files rm kept.txt -k there",
+    "ci publish -e dev", "environment admit ann -e dev", "up dev", "down dev", "init ../new", "init .",
+]  # fmt: skip
+
+
+def test_a_dry_run_leaves_no_trace_at_all(bench: Bench) -> None:
+    """Every record, every relation, role and right, every ref and every file is as before, to the byte."""
+    project = bench.project
+    (project.root / "notes.txt").write_text("notes\n")
+    worktree = create(bench, "there")
+    (worktree / "recipes" / "report" / "totals.sql").write_text(TOTALS.replace("sum(amount)", "sum(amount) * 3"))
+    commit(bench, worktree)
+    project.kitchen("secret", "set", "kept", "b=-", "-e", "dev", typed="hush\n")
+    project.kitchen("files", "put", "notes.txt", "kept.txt", "-k", "there")
+    before = _everything(bench)
+    for words in TRIED:
+        answer = project.kitchen(*words.split(), "--dry-run")
+        assert _everything(bench) == before, words
+        assert "Traceback" not in answer.stderr
+    changing = {name for name, options in _commands(cli, (), click.Context(cli)) if "--dry-run" in options}
+    untried = {name for name in changing if not any(words.startswith(name) for words in TRIED)}
+    assert not (project.root.parent / "new").exists()
+    above = {"release apply", "release approve", "release rollback"}  # nothing stands that could be released
+    assert untried == above | {
+        "promote",
+        "pantry refresh",
+        "environment align",
+        "environment install",
+        "environment revoke",
+    }
+    project.kitchen("delete", "there", "--yes", "--force")
+
+
+def _everything(bench: Bench) -> dict[str, object]:
+    services = bench.fresh().services("dev")
+    found: dict[str, object] = {}
+    with services.sessions.as_administrator() as session:
+        tables = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'kitchen_control'::regnamespace"
+        for (table,) in session.query(tables):
+            found[table] = session.query(f"SELECT t::text FROM kitchen_control.{table} AS t ORDER BY 1")
+        found["rights"] = session.query(
+            "SELECT oid::regclass::text, relowner, relacl::text FROM pg_class "
+            "WHERE relnamespace::regnamespace::text !~ '^pg_(toast|temp)' ORDER BY 1, 2"
+        )
+    found["refs"] = bench.project.git("for-each-ref")
+    skipped = ("/objects/", "/postgres/", "/log/")
+    for path in [*bench.project.root.rglob("*"), *services.state_dir.rglob("*")]:
+        if path.is_file() and not any(part in str(path) for part in skipped):
+            found[str(path)] = path.read_bytes()
+    return {**found, "traces": bench.traces()}
+
+
 def _record(bench: Bench) -> object:
     _, kitchen = bench.fresh().find("mine", "dev")
     return kitchen
