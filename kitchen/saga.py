@@ -58,7 +58,7 @@ def run(steps: Sequence[Step], journal: Journal, *, say: Say) -> None:
             journal.mark(step.name, StepState.DONE)
         except BaseException as cause:
             if not any(earlier.pivot for earlier in steps[:position]) and not (step.pivot and _is_there(step)):
-                roll_back(steps, journal, say=say, because=cause)
+                roll_back(steps, journal, say=say, because=cause, done=steps[: position + 1])
             raise
 
 
@@ -73,14 +73,28 @@ def resume(steps: Sequence[Step], journal: Journal, *, say: Say) -> None:
         journal.mark(step.name, StepState.DONE)
 
 
-def roll_back(steps: Sequence[Step], journal: Journal, *, say: Say, because: BaseException | None = None) -> None:
-    """Undo, in reverse, every step that the journal says was begun; raises Incomplete with what remains."""
+def roll_back(
+    steps: Sequence[Step],
+    journal: Journal,
+    *,
+    say: Say,
+    because: BaseException | None = None,
+    done: Sequence[Step] = (),
+) -> None:
+    """Undo, in reverse, every step that the journal says was begun; raises Incomplete with what remains.
+
+    Of those that this process has ``done``, one may be undone already: by whoever took the operation over while this
+    process slept. What it has done since is undone as well.
+    """
     states = journal.states()
     leftovers: list[str] = []
-    for step in left(steps, states, forward=False):
+    again = {step.name for step in done if states.get(step.name) is StepState.UNDONE}
+    known = left(steps, states, forward=False)
+    for step in [step for step in reversed(steps) if step.name in again or step in known]:
         try:
             step.undo()
-            journal.mark(step.name, StepState.UNDONE)
+            if step.name not in again:
+                journal.mark(step.name, StepState.UNDONE)
         except Exception as failure:  # noqa: BLE001 - one undo that fails must not keep the others from running
             leftovers.append(f"{step.name}: {told(failure)}")
     if leftovers:

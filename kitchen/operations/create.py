@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets as randomness
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -90,12 +91,12 @@ def create_steps(
     kitchen = creation.kitchen
     steps = [_record_step(services, creation)]
     if creation.makes_branch and repository is not None:
-        steps.append(_branch_step(repository, creation))
+        steps.append(_ones_own(services, kitchen, _branch_step(repository, creation)))
     if creation.pushes and repository is not None:
-        steps.append(_push_step(repository, creation))
+        steps.append(_ones_own(services, kitchen, _push_step(repository, creation)))
     steps += [_secret_step(services, kitchen), _workspace_step(services, kitchen)]
     if creation.worktree is not None and repository is not None:
-        steps.append(_worktree_step(repository, kitchen, creation.worktree))
+        steps.append(_ones_own(services, kitchen, _worktree_step(repository, kitchen, creation.worktree)))
     return [*steps, _ready_step(services, kitchen), *_furnishing(services, creation, say)]
 
 
@@ -119,6 +120,17 @@ def _record_step(services: StandingServices, creation: Creation) -> Step:
         "create record", f"reserving the name {kitchen.name}",
         do=lambda: kitchens.add(kitchen, quota=creation.quota), look=look, undo=lambda: kitchens.remove(kitchen.id),
     )  # fmt: skip
+
+
+def _ones_own(services: StandingServices, kitchen: Kitchen, step: Step) -> Step:
+    """Return a step that undoes nothing of a later kitchen of the same name: branches and folders bear no mark."""
+
+    def undo() -> None:
+        found = services.control.kitchens.get(kitchen.name)
+        if found is None or found.id == kitchen.id:
+            step.undo()
+
+    return replace(step, undo=undo)
 
 
 def _branch_step(repository: Repository, creation: Creation) -> Step:
