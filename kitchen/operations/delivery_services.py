@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from kitchen.domain.kitchen import Kitchen
 from kitchen.operations.create_plan import StandingServices
 from kitchen.operations.delete import DeleteServices
 from kitchen.operations.run import Services
-from kitchen.ports import People, Publisher
+from kitchen.ports import People, Publisher, Session
 
 
 class DeliveryServices(Services, StandingServices, DeleteServices, Protocol):
@@ -17,3 +18,4 @@ class DeliveryServices(Services, StandingServices, DeleteServices, Protocol):
     def people(self) -> People: ...
     @property
     def publisher(self) -> Publisher: ...
+    def binder(self, kitchen: Kitchen, *, application: str) -> Session: ...

@@ -6,10 +6,11 @@ Up to the step ``branch`` everything is undone on failure and nobody has seen an
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from kitchen.domain.kitchen import Kind, Kitchen, State
+from kitchen.domain.layout import Layer, layer_of
 from kitchen.domain.release import ReleaseKind, ReleaseState
 from kitchen.domain.run import Run, RunState
 from kitchen.domain.words import counted
@@ -29,6 +30,7 @@ from kitchen.operations.delivery_build import (
     written_meanwhile,
 )
 from kitchen.operations.delivery_services import DeliveryServices
+from kitchen.operations.rebind import rebind_views
 from kitchen.operations.sharing import bring_along, has_moved, push_moved
 from kitchen.ports import Arrival, Publication, Published, RefUpdate, Remote, Repository
 from kitchen.saga import Step
@@ -303,14 +305,38 @@ def _children_step(delivery: Delivery) -> Step:
     kitchens = services.control.kitchens
 
     def do() -> None:
-        for child in kitchens.all():
-            if child.parent == source and child.kind is Kind.WORKING and child.state is State.READY:
-                moved = replace(child, parent=target.name)
-                services.workspaces.rebind(services.layer(moved))  # first: once it is recorded nobody comes back here
-                kitchens.save(moved, expected=State.READY)
-                delivery.say(f"  {child.name} stands on {target.name} now")
+        there = kitchens.all()
+        children = [
+            one for one in there if one.parent == source and one.kind is Kind.WORKING and one.state is State.READY
+        ]
+        moved = {one.name: replace(one, parent=target.name) for one in children}
+        after = [moved.get(one.name, one) for one in there]
+        for child in moved.values():  # the record is last: once it is written nobody comes back here
+            for one in (child, *_below(child, after)):
+                _stand_anew(delivery, layer_of(services.layout, one, after))
+            kitchens.save(child, expected=State.READY)
+            delivery.say(f"  {child.name} stands on {target.name} now")
 
     return Step("children", f"putting kitchens that stand on {source} on {target.name}", do=do, look=lambda: False)
+
+
+def _stand_anew(delivery: Delivery, layer: Layer) -> None:
+    services = delivery.services
+    services.workspaces.rebind(layer, closes=False)
+    try:
+        rebind_views(services, layer, say=delivery.say)
+    except KitchenError as failure:  # whoever merges may not be let into other people's kitchens
+        name = layer.kitchen.name
+        delivery.say(f"  views of {name} still read older tables: {failure.message} (kitchen update {name})")
+    services.workspaces.rebind(layer)
+
+
+def _below(kitchen: Kitchen, kitchens: Sequence[Kitchen]) -> Iterator[Kitchen]:
+    """Yield the kitchens that stand on one, and those that stand on these."""
+    for one in kitchens:
+        if one.parent == kitchen.name and one.kind is Kind.WORKING and one.state is State.READY:
+            yield one
+            yield from _below(one, kitchens)
 
 
 def _tag_step(delivery: Delivery, tag: str) -> Step:

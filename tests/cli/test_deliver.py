@@ -139,10 +139,18 @@ def test_what_stands_on_a_merged_kitchen_stands_on_its_parent_afterwards(bench: 
     child = create(bench, f"k{next(_numbers)}", "--parent", worktree.name)
     (worktree / "recipes" / "report" / "best.sql").write_text(BEST.replace("LIMIT 3", "LIMIT 4"))
     commit(bench, worktree)
+    bench.project.kitchen("run", "report", cwd=worktree)
+    below = create(bench, f"k{next(_numbers)}", "--parent", child.name)
+    psql(bench, child.name, "CREATE VIEW seen AS SELECT * FROM best")
+    psql(bench, below.name, "CREATE VIEW seen_below AS SELECT best.* FROM best JOIN seen ON true")
     bench.project.kitchen("merge", worktree.name, "--yes")
     assert said(bench, "show", child.name)["kitchen"]["parent"] == "dev"
+    assert worktree.name not in said(bench, "show", below.name)["search_path"]
     assert psql(bench, child.name, "SELECT count(*) FROM best") == "4"
+    assert psql(bench, child.name, "SELECT count(*) FROM seen") == "4"
+    assert psql(bench, below.name, "SELECT count(*) FROM seen_below") == "16"
     bench.project.kitchen("delete", worktree.name, "--yes")
+    assert psql(bench, below.name, "SELECT count(*) FROM seen_below") == "16"
     assert "moving branch main" in bench.project.kitchen("promote", "--dry-run").stdout
 
 

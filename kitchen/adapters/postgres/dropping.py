@@ -146,7 +146,7 @@ def _refuse_outsiders(session: PgSession, kitchen: Kitchen, ours: Sequence[str])
     if names:
         raise Conflict(
             f"others depend on tables of {kitchen.name!r} and would be dropped with it: {', '.join(names[:5])}",
-            hint="drop or rebind those first",
+            hint="drop those first, or kitchen update of the kitchens that they are in, which binds them anew",
         )
 
 
