@@ -252,6 +252,51 @@ def test_no_other_option_goes_along(clones: tuple[Path, Path, Path], command: st
         GitCommand(clones[1]).reach(command, values=[option], settings=[], leases={}, protocols="file", timeout=5)
 
 
+def test_a_shallow_clone_says_that_it_is_one(clones: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    shared, ann, _ = clones
+    commit(ann, "two\n", "b.sql")
+    git(ann, "push", "-q", "origin", "main")
+    git(ann, "checkout", "-q", "-b", "side", "origin/dev")
+    commit(ann, "three\n", "c.sql")
+    git(ann, "push", "-q", "origin", "side:dev")
+    git(tmp_path, "clone", "-q", "--depth", "1", "--no-single-branch", f"file://{shared}", "shallow")
+    repository = open_repository(tmp_path / "shallow")
+    seen = remote(tmp_path / "shallow").fetch(["main", "dev"])
+    with pytest.raises(Conflict, match="this clone is shallow") as caught:
+        repository.preview_merge(seen["main"], seen["dev"])
+    git(tmp_path / "shallow", *str(caught.value.hint).split()[1:])
+    assert repository.preview_merge(seen["main"], seen["dev"]).tree is not None
+
+
+def test_a_branch_that_somebody_forced_is_fetched_as_it_is_now_and_never_overwritten(
+    clones: tuple[Path, Path, Path],
+) -> None:
+    shared, ann, bob = clones
+    base = git(ann, "rev-parse", "main")
+    ours = commit(ann, "of ann\n")
+    remote(ann).push(RefUpdate("refs/heads/dev", ours, base))
+    theirs = commit(bob, "of bob\n")
+    git(bob, "push", "-q", "--force", "origin", "main:dev")
+    with pytest.raises(Conflict, match="has moved"):
+        remote(ann).push(RefUpdate("refs/heads/dev", commit(ann, "more\n"), ours))
+    assert remote(ann).fetch(["dev"]) == {"dev": theirs}
+    assert git(shared, "rev-parse", "dev") == theirs
+    assert git(ann, "rev-parse", "main~1") == ours, "what was here before is here"
+
+
+def test_a_host_that_keeps_every_branch_says_so(clones: tuple[Path, Path, Path]) -> None:
+    shared, ann, _ = clones
+    for key in ("receive.denyDeletes", "receive.denyNonFastForwards"):
+        git(shared, "config", key, "true")
+    base, new = git(ann, "rev-parse", "main"), commit(ann, "two\n")
+    remote(ann).push(RefUpdate("refs/heads/dev", new, base))
+    with pytest.raises(Refused, match="does not let you push to dev"):
+        remote(ann).push(RefUpdate("refs/heads/dev", None, new))
+    with pytest.raises(Refused):
+        remote(ann).push(RefUpdate("refs/heads/dev", base, new))
+    assert git(shared, "rev-parse", "dev") == new == remote(ann).seen("dev")
+
+
 # --- merged under other commits ---------------------------------------------------------------------------------------
 
 

@@ -35,7 +35,9 @@ _NOT_LET_IN = re.compile(
 _NO_STRANGER = re.compile(r"Host key verification failed")
 _NOT_TRUSTED = re.compile(r"certificate|SSL|TLS", re.IGNORECASE)
 _NO_PROTOCOL = re.compile(r"transport '[^']*' not allowed|protocol '[^']*' (?:is )?not (?:allowed|supported)")
-_STALE = re.compile(r"stale info|fetch first|non-fast-forward|cannot lock ref|failed to update ref|already exists")
+_STALE = re.compile(
+    r"stale info|fetch first|\[rejected\] \(non-fast-forward\)|cannot lock ref|failed to update ref|already exists"
+)
 
 
 class GitRemote:

@@ -174,6 +174,10 @@ class GitRepository:
     def preview_merge(self, target: str, source: str) -> MergePreview:
         """Merge two commits in memory; raises Conflict where they share no history."""
         base = self.merge_base(target, source)
+        if base is None and (self._common_dir / "shallow").is_file():
+            raise Conflict(
+                "this clone is shallow, and where the two branches met is not in it", hint="git fetch --unshallow"
+            )
         if base is None:
             raise Conflict("the two branches have no common history")
         if base == source:
