@@ -33,7 +33,7 @@ _NOT_LET_IN = re.compile(
     r"|The requested URL returned error: 40[13]|dubious ownership", re.IGNORECASE,
 )  # fmt: skip
 _NO_STRANGER = re.compile(r"Host key verification failed")
-_NOT_TRUSTED = re.compile(r"certificate|SSL|TLS", re.IGNORECASE)
+_NOT_TRUSTED = re.compile(r"certificate verification failed|SSL certificate problem|certificate subject name")
 _NO_PROTOCOL = re.compile(r"transport '[^']*' not allowed|protocol '[^']*' (?:is )?not (?:allowed|supported)")
 _STALE = re.compile(
     r"stale info|fetch first|\[rejected\] \(non-fast-forward\)|cannot lock ref|failed to update ref|already exists"
