@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ import pytest
 from kitchen.adapters.postgres.connection import connect
 from kitchen.adapters.postgres.control import PgControl
 from kitchen.adapters.postgres.sessions import PgSessions
+from kitchen.domain.connection import Credentials
 from kitchen.errors import KitchenError, NotPermitted
 from tests.acceptance.external import develop, places, psql
 from tests.acceptance.team import Team, made_project
@@ -53,6 +55,73 @@ def test_a_day_with_a_login_of_ones_own(team: Team) -> None:
         assert session.query("SELECT rolname FROM pg_roles WHERE rolname LIKE '%profit%'") == []
         assert session.query("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'profit%'") == []
         assert session.query("SELECT * FROM kitchen_control.lease") == []
+
+
+STOLEN = (  # what somebody tries who has a laptop with everything on it
+    "TABLE private.hers",
+    "INSERT INTO private.hers VALUES (2)",
+    "DROP SCHEMA private CASCADE",
+    "INSERT INTO {pantry}.orders TABLE {pantry}.orders",
+    "DELETE FROM {pantry}.orders",
+    "SET ROLE {provisioner}",
+    "SELECT rolpassword FROM pg_authid",
+    "INSERT INTO kitchen_control.approval VALUES (1, 'bea', 'h', now(), false)",
+    "SELECT kitchen_control.approve(1)",
+    "UPDATE kitchen_control.release SET state = 'released'",
+    "UPDATE kitchen_control.audit SET person = 'bea'",
+    "DELETE FROM kitchen_control.audit",
+    "ALTER TABLE kitchen_control.audit DISABLE TRIGGER ALL",
+)
+
+
+def test_everything_on_a_laptop_opens_nothing_of_others(team: Team) -> None:
+    """Raw psql with each login that lies on the machine, and every file of it searched for the provisioner's."""
+    bea, tom = team.admit("bea"), team.admit("tom")
+    bea.kitchen("create", "private")
+    psql(bea, "private", "CREATE TABLE hers AS SELECT 1 AS n")
+    tom.kitchen("create", "toms")
+    tom.kitchen("enter", "toms", "--", "true")
+    told = team.project.kitchen("secret", "get", "provisioner", "-e", "dev", "--reveal", "--json").stdout
+    provisioner = json.loads(told)["values"]
+    kept = json.loads(tom.kitchen("secret", "list", "-e", "dev", "--json").stdout)
+    assert not any("provisioner" in str(each) for each in kept)
+    for path in [*tom.home.rglob("*"), *tom.root.rglob("*")]:
+        assert not path.is_file() or provisioner["password"].encode() not in path.read_bytes(), path
+    with team.dev.look() as session:
+        ((pantry,),) = session.query("SELECT 'pantry_v' || max(version) FROM kitchen_control.pantry")
+    before = _of_others(team)
+    for login in (team.login("tom"), team.lease("tom", "toms")):
+        for statement in STOLEN:
+            text = statement.format(pantry=pantry, provisioner=provisioner["user"])
+            said = _raw(team, replace(login, role=None), text)
+            assert "ERROR:  permission denied" in said or "ERROR:  must be" in said or said == "UPDATE 0\nDELETE 0", (
+                said
+            )
+        closed = _raw(team, replace(login, database=team.production.database), "SELECT 1")
+        assert "permission denied for database" in closed
+    assert _of_others(team) == before
+    for person, kitchen in ((bea, "private"), (tom, "toms")):
+        person.kitchen("delete", kitchen, "--yes", "--force")
+
+
+def _of_others(team: Team) -> list[tuple[object, ...]]:
+    with team.dev.look() as session:
+        return session.query(
+            "SELECT 'rows', n::text FROM private.hers UNION ALL SELECT 'approval', a::text "
+            "FROM kitchen_control.approval AS a UNION ALL SELECT 'audit', a::text FROM kitchen_control.audit AS a "
+            "UNION ALL SELECT 'release', r::text FROM kitchen_control.release AS r ORDER BY 1, 2"
+        )
+
+
+def _raw(team: Team, login: Credentials, statement: str) -> str:
+    """Type a statement into psql, with nothing of kitchen's around it, and return what it says."""
+    command = [str(team.dev.server.bin_dir / "psql"), "-X", "-A", "-t", "-c", statement]
+    environment = {
+        "PGHOST": login.host, "PGPORT": str(login.port), "PGDATABASE": login.database, "PGUSER": login.user,
+        "PGPASSWORD": login.password.reveal(), "LC_ALL": "C",
+    }  # fmt: skip
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    return (answer.stdout + answer.stderr).strip()
 
 
 def test_an_admin_deletes_a_kitchen_with_everybodys_logins_into_it(team: Team) -> None:
