@@ -64,7 +64,7 @@ def test_a_request_stands_until_it_is_taken_back(team: Team) -> None:
     assert asked(ann, name)["number"] == number, "it is followed, not asked for again"
     bob = team.clones.get("bob") or team.admit("bob")
     listed = {each["name"]: each for each in json.loads(bob.kitchen("list", "--json").stdout)}
-    assert (listed[name]["asked"]["by"], listed[name]["next"]) == ("ann", f"kitchen merge {name}")
+    assert (listed[name]["asked"]["by"], listed[name]["next"]) == ("ann", f"kitchen status {name}"), "it is not his"
     assert "ready, asked to merge" in bob.kitchen("list").stdout
     assert f"queued: request {number} for {first[:12]}, by ann" in ann.kitchen("status", name).stdout
     bob.git("fetch", "-q")
