@@ -84,8 +84,12 @@ def _end_left(services: DeliveryServices, repository: Repository, say: Say) -> N
 
 def _is_gone(control: Control, operation: Operation) -> bool:
     """Say whether nobody is at it: of a process that was killed, the server frees one lock a moment after another."""
+    return _within_grace(lambda: not is_alive(control, operation))
+
+
+def _within_grace(true: Callable[[], bool]) -> bool:
     give_up = time.monotonic() + _GRACE
-    while is_alive(control, operation):
+    while not true():
         if time.monotonic() > give_up:
             return False
         time.sleep(0.1)
@@ -120,8 +124,9 @@ def _taken_up(control: Control, request: MergeRequest) -> MergeRequest:
 
 def _wait_for_target(control: Control, request: MergeRequest) -> None:
     """Raise Unavailable, which keeps the request, where the target is half-way or in somebody's hands."""
+    is_free = _within_grace(lambda: request.target not in control.locks.held())
     target = control.kitchens.get(request.target)
-    if target is not None and (target.state is State.PUBLISHING or target.name in control.locks.held()):
+    if target is not None and (target.state is State.PUBLISHING or not is_free):
         raise Unavailable(f"{target.name} is being published to; the request waits", hint="kitchen list")
 
 
