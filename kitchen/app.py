@@ -169,7 +169,8 @@ class Services:
         """Return what opens sessions on the warehouse."""
         from kitchen.adapters.postgres.sessions import PgSessions
 
-        return PgSessions(self._administrator, self._recorder, discreet=self.environment.parent is None)
+        here = self.environment
+        return PgSessions(self._administrator, self._recorder, discreet=here.parent is None, upgrades=here.is_embedded)
 
     def installer(self, administrator: Credentials | None) -> Installer:
         """Return what prepares the external server of this environment, seen as its administrator sees it."""

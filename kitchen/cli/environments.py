@@ -300,6 +300,7 @@ def align(name: str, *, dry_run: bool) -> None:
     if dry_run:
         emit(f"give the server of {name} the quotas and roles that environments/{name}.yaml says")
         return
+    services.sessions.upgrades = True
     services.control.install()
     govern(services, app.repository, say=warn)
     services.people.open(services.environment, services.layout)

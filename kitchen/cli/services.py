@@ -38,7 +38,9 @@ def up_command(environment: str | None, dry_run: bool, as_json: bool) -> None:
     running = []
     for each in environments:
         begun = time.monotonic()
-        running.append(bring_up(app.services(each.name), app.environments, app.repository, say=output.step))
+        services = app.services(each.name)
+        services.sessions.upgrades = True
+        running.append(bring_up(services, app.environments, app.repository, say=output.step))
         output.done(f"{each.name} is up ({time.monotonic() - begun:.1f} s)")
     if as_json:
         output.emit_json(running)

@@ -323,6 +323,27 @@ def test_a_newer_control_schema_is_refused(warehouse: Warehouse, control: PgCont
         older.kitchens.all()
 
 
+def test_an_older_control_schema_that_others_use_is_brought_up_to_date_only_when_asked(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = migrate.migrations()
+    newest = max(known)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(migrate, "migrations", lambda: {number: known[number] for number in known if number < newest})
+        PgControl(warehouse.sessions, environment="dev", person="ann").install()
+    warehouse.sessions.upgrades = False
+    newer = PgControl(warehouse.sessions, environment="dev", person="bob")
+    with pytest.raises(Refused, match=f"older than this kitchen .migration {newest - 1} of {newest}") as refused:
+        newer.kitchens.all()
+    assert refused.value.hint is not None
+    assert "kitchen up" in refused.value.hint
+    with connect(warehouse.superuser, application="tests") as session:
+        assert session.query("SELECT max(number) FROM kitchen_control.migration") == [(newest - 1,)]
+    warehouse.sessions.upgrades = True
+    assert newer.kitchens.all() == ()
+    newer.session.close()
+
+
 def test_nothing_in_the_control_schema_is_open_to_others(warehouse: Warehouse, control: PgControl) -> None:
     control.install()
     with connect(warehouse.superuser, application="tests") as session:

@@ -54,7 +54,7 @@ class ControlSession(PgSession):
         if self._open is None or (self._open.connection.closed and not self._in_transaction):
             opened = self._sessions.as_recorder(patience=patience.ANSWER)
             try:
-                bring_up_to_date(opened, may_change=self._sessions.may_migrate)
+                bring_up_to_date(opened, may_change=self._sessions.may_migrate, upgrades=self._sessions.upgrades)
             except BaseException:
                 opened.close()
                 raise

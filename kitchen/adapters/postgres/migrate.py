@@ -34,16 +34,22 @@ def migrations() -> dict[int, Path]:
     return {int(path.name[:4]): path for path in sorted(FOLDER.iterdir()) if _FILE.fullmatch(path.name)}
 
 
-def bring_up_to_date(session: PgSession, *, may_change: bool = True) -> None:
+def bring_up_to_date(session: PgSession, *, may_change: bool = True, upgrades: bool = True) -> None:
     """Apply what the database has not yet; one query where it has everything.
 
-    Raises Refused where the database holds migrations that this version does not know, and NotPermitted where some are
-    missing and whoever asks may not change that.
+    Raises Refused where the database holds migrations that this version does not know, or lacks some and is not to be
+    upgraded, and NotPermitted where some are missing and whoever asks may not change that.
     """
     applied = _applied(session)
     if not may_change and (applied is None or migrations().keys() - applied):
         raise NotPermitted(
             "the environment's control schema is older than this kitchen", hint="an admin types: kitchen up ENV"
+        )
+    if applied is not None and not upgrades and migrations().keys() - applied:
+        raise Refused(
+            f"the environment's control schema is older than this kitchen (migration {max(applied, default=0)} of "
+            f"{max(migrations())}); once it is brought up to date, older kitchens are refused until they are upgraded",
+            hint="kitchen up ENV, when everybody knows",
         )
     if applied is None:
         _begin(session)

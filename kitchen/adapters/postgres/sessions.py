@@ -17,12 +17,14 @@ class PgSessions:
 
     ``own`` gives the login of a person who may not act as the provisioner, or None: what the environment records is
     read and written with it, and the server decides. ``discreet``: rows are not masked, and no error quotes one.
+    ``upgrades`` says whether records that an older kitchen made are brought up to date, which stops older kitchens.
     """
 
     def __init__(
         self, administrator: Callable[[], Credentials], own: Callable[[], Credentials | None] = lambda: None, *,
-        discreet: bool = False,
+        discreet: bool = False, upgrades: bool = True,
     ) -> None:  # fmt: skip
+        self.upgrades = upgrades
         self._find_administrator = administrator
         self._find_own = own
         self._discreet = discreet
