@@ -20,6 +20,11 @@ def test_the_readme_has_shell_blocks() -> None:
     assert BLOCKS[0].count("make ") == 2
 
 
+def test_paragraphs_are_as_wide_as_their_neighbours() -> None:
+    prose = re.sub(r"^```.*?^```$", "", README, flags=re.DOTALL | re.MULTILINE).splitlines()
+    assert [line for line in prose if len(line) > 150 and not line.startswith("|")] == []
+
+
 def test_the_two_commands_exist() -> None:
     """They are what runs this very test and the tour; here only that make knows how."""
     for line in BLOCKS[0].splitlines():
