@@ -1,7 +1,8 @@
-"""What to type next in a kitchen, and what to know of it before."""
+"""What to type next in a kitchen, a command as it stands, and what to know of it before."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from kitchen.domain.kitchen import Kind, State, way_up
 from kitchen.domain.merge_request import RequestState
 from kitchen.domain.run import RunState
 from kitchen.domain.words import counted
-from kitchen.operations.unfinished import halted, way_out
+from kitchen.operations.unfinished import halted, way_on, way_out
 from kitchen.ports.repository import Changes
 
 if TYPE_CHECKING:
@@ -33,13 +34,15 @@ def next_command(
     if kitchen.kind is not Kind.WORKING:
         return f"kitchen enter {name}", "it is the standing kitchen of its environment"
     if (changes.halted or changes.unresolved) and kitchen.worktree is not None:
-        return way_out(kitchen.worktree, changes), halted(kitchen.worktree, changes)
+        why = f"{halted(kitchen.worktree, changes)}; {way_out(kitchen.worktree, changes)}"
+        return way_on(name, kitchen.worktree, changes), why
     if kitchen.asked is not None:
         follows = f"{kitchen.asked.by} asked for its merge: this follows the answer"
         waits = kitchen.asked.said if kitchen.asked.state is RequestState.WAITING else None
         return f"kitchen merge {name}", waits or follows
     if changes.paths:
-        return "git add --all && git commit", "there are uncommitted changes"
+        git = f"git -C {shlex.quote(str(kitchen.worktree))}"
+        return f"{git} add --all && {git} commit", "there are uncommitted changes"
     if left := next((each for each in elsewhere if each.subject != PANTRY and not each.is_going_on), None):
         return _end(left)
     return _onwards(kitchen)
@@ -59,12 +62,12 @@ def _onwards(kitchen: Overview) -> tuple[str, str]:
         return f"kitchen update {name}", f"{kitchen.goes_into} has {counted(kitchen.behind, 'commit')} more"
     run = kitchen.last_run
     if run is not None and run.state in (RunState.FAILED, RunState.ERRORED):
-        return f"kitchen runs show -k {name}", f"the last run of {run.recipe} {run.state}"
+        return f"kitchen runs show {run.id[:8]}", f"the last run of {run.recipe} {run.state}"
     if kitchen.ahead and answered is not None and answered.state is RequestState.REFUSED:
         why = f"the runner refused it: {answered.said}; commit what mends it, or ask anew: kitchen merge {name} --again"
         return f"kitchen enter {name}", why
     if kitchen.ahead and run is None:
-        return f"kitchen run RECIPE -k {name}", "nothing was run since the kitchen was made"
+        return f"kitchen status {name}", "nothing was run since the kitchen was made"  # that knows which recipe
     if kitchen.ahead:
         what = f"it has {counted(kitchen.ahead, 'commit')} that {kitchen.goes_into} has not"
         return way_up(name, kitchen.mends), what

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from kitchen.domain.people import Rights
 from kitchen.domain.run import Run, RunState
 from kitchen.operations.above import above_of
 from kitchen.operations.advice import NOTHING_CHANGED, PANTRY, next_command
+from kitchen.operations.untried import untried
 from kitchen.ports.repository import Distance
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ class LastRun:
     recipe: str
     state: RunState
     at: datetime
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +158,19 @@ def status(services: KitchenServices, repository: Repository, kitchen: Kitchen, 
     elsewhere = tuple(each for each in left if each.subject in above or each.subject == PANTRY)
     command, because = next_command(overview, changes, elsewhere)
     if command == f"kitchen status {kitchen.name}":  # which was just typed
-        makes = services.environment.kitchens.working and services.rights.makes_kitchens
-        command = "kitchen create NAME" if makes else "kitchen list"
+        command = _rather(services, repository, kitchen, may_use=overview.may_use)
     return Status(overview, changes.paths, changes.unresolved, elsewhere, command, because)
+
+
+def _rather(services: KitchenServices, repository: Repository, kitchen: Kitchen, *, may_use: bool) -> str:
+    """Return what to type where all that there is to advise would be to look: run what is new, or begin elsewhere."""
+    if may_use:
+        above = above_of(kitchen, services.control.kitchens.all(), services.chain)
+        recipe = untried(repository, kitchen.branch, above.branch if above is not None else None)
+        what = f"run {shlex.quote(recipe)}" if recipe is not None else "recipe list"
+        return f"kitchen {what} -k {kitchen.name}"
+    makes = services.environment.kitchens.working and services.rights.makes_kitchens
+    return "kitchen create --help" if makes else "kitchen list"
 
 
 def _above(kitchen: Kitchen, known: Iterable[Kitchen]) -> frozenset[str]:
@@ -216,7 +229,7 @@ def _overview(
         worktree=worktree, ahead=moved.ahead if moved else None, behind=moved.behind if moved else None,
         is_delivered=moved.is_delivered if moved else False,
         tables=sum(tables for tables, _ in size), size=sum(count for _, count in size),
-        last_run=LastRun(run.recipe, run.state, run.started_at) if run is not None else None,
+        last_run=LastRun(run.recipe, run.state, run.started_at, str(run.id)) if run is not None else None,
         unfinished=left, newest_pantry=newest, mends=kitchen.mends, data=kitchen.data,
         asked=asked if is_standing else None, answered=asked if is_answered else None,
         may_use=may_use,

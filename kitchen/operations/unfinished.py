@@ -48,6 +48,14 @@ def way_out(worktree: Path, changes: Changes) -> str:
     return f"mend the files, {git} add {shlex.join(changes.unresolved[:5])}, then {on}{back}"
 
 
+def way_on(kitchen: str, worktree: Path, changes: Changes) -> str:
+    """Return the one command that says what is left to do there, or does it."""
+    git = f"git -C {shlex.quote(str(worktree))}"
+    if changes.halted == "merge":
+        return f"kitchen resolve {kitchen}"
+    return f"{git} status" if changes.unresolved else f"{git} {changes.halted} --continue"
+
+
 def _unresolved(paths: tuple[str, ...]) -> str:
     if not paths:
         return "everything in it is resolved, and it is not committed yet"

@@ -300,7 +300,7 @@ def test_what_is_advised_is_not_refused(team: Team) -> None:
     assert "kitchen edit secluded --ttl 14d" in moe.kitchen("list").stderr
     told = json.loads(lea.kitchen("status", "secluded", "--json").stdout)
     assert (told["next"], told["because"]) == (
-        "kitchen create NAME", "it is moe's, who lets others in: kitchen staff add",
+        "kitchen create --help", "it is moe's, who lets others in: kitchen staff add",
     )  # fmt: skip
     assert json.loads(vic.kitchen("status", "dev", "--json").stdout)["next"] == "kitchen list"
     assert "told to those who may enter it" in vic.kitchen("show", "secluded").stderr

@@ -116,8 +116,9 @@ def test_a_halted_cherry_pick_is_named_too(project: Project) -> None:
     tree = _conflict(project)
     subprocess.run(["git", "cherry-pick", "above"], cwd=tree, check=False, capture_output=True)
     status = _status(project)
-    assert "cherry-pick --continue" in str(status["next"])
-    assert "cherry-pick --abort" in str(status["next"])
+    assert status["next"] == f"git -C {tree} status"
+    assert "cherry-pick --continue" in str(status["because"])
+    assert "cherry-pick --abort" in str(status["because"])
 
 
 def _operation(kind: str, subject: str) -> Operation:

@@ -20,11 +20,11 @@ ONE = Overview(
     name="profit", environment="dev", kind=Kind.WORKING, state=State.READY, parent="dev", owner="ann@example.com",
     branch="profit", pantry=1, created_at=NOW - timedelta(days=12), expires_at=NOW + timedelta(days=2), isolated=False,
     ticket=None, worktree=None, ahead=12, behind=3, tables=4, size=123_456_789,
-    last_run=LastRun("profitability", RunState.FAILED, NOW), unfinished=None, newest_pantry=2,
+    last_run=LastRun("profitability", RunState.FAILED, NOW, "0a1b2c3d"), unfinished=None, newest_pantry=2,
 )  # fmt: skip
 LONG = replace(
     ONE, name="a_name_of_24_characters_", parent="another_of_24_characters", owner="很长的名字@例子.example",
-    environment="sixteen_letters_", mends="production", last_run=LastRun("r" * 60, RunState.ERRORED, NOW),
+    environment="sixteen_letters_", mends="production", last_run=LastRun("r" * 60, RunState.ERRORED, NOW, "0a1b2c3d"),
 )  # fmt: skip
 STANDING = replace(
     ONE, name="dev", kind=Kind.STANDING, parent=None, expires_at=None, ahead=None, behind=None, last_run=None
