@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from kitchen.files.environment import read_environments
 from kitchen.files.recipe import list_recipes, read_recipe
 from kitchen.operations.above import Above
 from kitchen.operations.delivery_services import DeliveryServices
+from kitchen.operations.private_folders import private_folder
 from kitchen.operations.review import agreement
 from kitchen.operations.sharing import base_of, here, truth
 from kitchen.operations.unfinished import halted, way_out
@@ -163,8 +163,8 @@ def refuse_dirty(repository: Repository, branch: str, *, any_change: bool, incom
 
 def effect_of(services: DeliveryServices, repository: Repository, target: Kitchen, before: str, tree: Path) -> Effect:
     """Compare the recipes of a commit with those below a folder, over what the target sees."""
-    with tempfile.TemporaryDirectory(prefix="kitchen-before-") as folder:
-        old = Path(folder) / "files"
+    with private_folder("before") as folder:
+        old = folder.path / "files"
         repository.export(before, old)
         known, own = _known(services, target)
         recipes = {name: read_recipe(tree, name) for name in list_recipes(tree)}
@@ -273,9 +273,9 @@ def gates_of(repository: Repository, target: Kitchen, commit: str) -> Gates:
     """Return the gates of the target's environment as its own commit has them, never the branch that asks."""
     if target.kind is not Kind.STANDING:
         return Gates()
-    with tempfile.TemporaryDirectory(prefix="kitchen-gates-") as folder:
-        repository.export(commit, Path(folder) / "files")
-        return read_environments(Path(folder) / "files" / "environments").get(target.environment).gates
+    with private_folder("gates") as folder:
+        repository.export(commit, folder.path / "files")
+        return read_environments(folder.path / "files" / "environments").get(target.environment).gates
 
 
 def plan_delivery(
@@ -287,8 +287,8 @@ def plan_delivery(
     assert target.branch is not None  # noqa: S101 - the caller read its head
     gates = gates_of(repository, target, merged.target)
     proposed = repository.commit_tree(merged.tree, [merged.target, merged.source], "kitchen: merge result")
-    with tempfile.TemporaryDirectory(prefix="kitchen-after-") as folder:
-        tree = Path(folder) / "files"
+    with private_folder("after") as folder:
+        tree = folder.path / "files"
         repository.export(proposed, tree)
         effect = effect_of(
             services, repository, target, standing_commit(services, repository, target, merged.target), tree

@@ -8,9 +8,7 @@ import re
 import shlex
 import signal
 import subprocess
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
@@ -21,6 +19,7 @@ from kitchen.domain.kitchen import Kind, Kitchen
 from kitchen.domain.layout import Layout
 from kitchen.errors import InvalidInput, NotFound
 from kitchen.operations.file_keys import FileKeys
+from kitchen.operations.private_folders import PrivateFolder, private_folder
 from kitchen.operations.shells import shell_of
 
 
@@ -124,13 +123,13 @@ def enter(services: EnterServices, kitchen: Kitchen, folder: Path, command: Sequ
 
     Raises NotFound where there is no such program.
     """
-    with _private_folder() as private:
-        inside = {**_inherited(), **kitchen_environment(services, kitchen, private)}
+    with private_folder("enter") as private:
+        inside = {**_inherited(), **kitchen_environment(services, kitchen, private.path)}
         if command:
-            return _run(command, folder, inside)
+            return _run(command, folder, inside, private)
         programs = services.embedded.bin_dir if services.embedded is not None else None
-        shell = shell_of(place(kitchen), folder, private, inside, programs)
-        return _run(shell.words, folder, {**inside, **shell.variables})
+        shell = shell_of(place(kitchen), folder, private.path, inside, programs)
+        return _run(shell.words, folder, {**inside, **shell.variables}, private)
 
 
 def place(kitchen: Kitchen) -> str:
@@ -157,23 +156,21 @@ def _pantry(kitchen: Kitchen) -> list[str]:
     return [f"version {kitchen.pantry} of the pantry"] if kitchen.pantry is not None else []
 
 
-@contextmanager
-def _private_folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="kitchen-enter-") as folder:  # 0700, and gone at the end
-        yield Path(folder)
-
-
 def _inherited() -> dict[str, str]:
     """Everything of the person's own shell, except what would lead its tools to another database or kitchen."""
     ours = {"KITCHEN_HOME", "KITCHEN_KEY_HOME", "KITCHEN_WORKTREES", "KITCHEN_PERSON", "KITCHEN_TRACE"}
     return {name: value for name, value in os.environ.items() if name in ours or not name.startswith(("PG", "KITCHEN"))}
 
 
-def _run(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> int:
-    """Start it and wait; Ctrl-C is the child's affair (a handler, unlike SIG_IGN, is not inherited)."""
+def _run(words: Sequence[str], folder: Path, environment: Mapping[str, str], private: PrivateFolder) -> int:
+    """Start it and wait; Ctrl-C is the child's affair (a handler, unlike SIG_IGN, is not inherited).
+
+    It inherits the hold on the private folder: where we are killed, it still needs what lies there.
+    """
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
-        status = subprocess.run(list(words), cwd=folder, env=dict(environment), check=False).returncode
+        started = subprocess.run(list(words), cwd=folder, env=dict(environment), check=False, pass_fds=(private.hold,))
+        status = started.returncode
     except FileNotFoundError:
         raise NotFound(f"there is no program {words[0]!r} on the path", hint="kitchen enter, for a shell") from None
     except PermissionError:

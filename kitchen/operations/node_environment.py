@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Protocol
 
 from kitchen.domain.environment import Environment
@@ -20,6 +18,7 @@ from kitchen.domain.secret import Secret, SecretReference
 from kitchen.errors import InvalidInput, NotFound, NotPermitted
 from kitchen.operations.enter import EnterServices, kitchen_environment
 from kitchen.operations.external import PROVISIONER_PATH
+from kitchen.operations.private_folders import private_folder
 from kitchen.operations.secrets import KITCHENS_PATH, SUPERUSER_PATH
 from kitchen.ports import SecretStore
 
@@ -45,10 +44,10 @@ def node_environment(
 ) -> Iterator[Mapping[str, str]]:
     """Return the environment of a node's program; the password file lives as long as the block."""
     inherited = {name: value for name, value in os.environ.items() if _INHERITED.fullmatch(name)}
-    with tempfile.TemporaryDirectory(prefix="kitchen-node-") as private:
+    with private_folder("node") as private:
         yield {
             **inherited,
-            **kitchen_environment(services, kitchen, Path(private)),
+            **kitchen_environment(services, kitchen, private.path),
             "PGAPPNAME": f"kitchen {kitchen.name} {run.recipe}/{node.name}"[:63],
             "KITCHEN_RUN": str(run.id),
             "KITCHEN_PARAMETERS": json.dumps(run.parameters, default=str),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from kitchen.domain.recipe import Recipe
 from kitchen.engine.compile import compiled, places_of
 from kitchen.engine.plan import Plan
 from kitchen.errors import NotFound
+from kitchen.operations.private_folders import private_folder
 from kitchen.operations.run import Services, plan_recipe
 from kitchen.operations.sharing import here, truth
 from kitchen.ports import Repository
@@ -43,8 +43,8 @@ def source_of(repository: Repository, worktrees: Path, kitchen: Kitchen) -> Iter
         raise NotFound(
             f"branch {kitchen.branch!r} of kitchen {kitchen.name!r} is not in this repository", hint="git fetch"
         )
-    with tempfile.TemporaryDirectory(prefix="kitchen-recipes-") as folder:
-        root = Path(folder) / "files"
+    with private_folder("recipes") as folder:
+        root = folder.path / "files"
         repository.export(commit, root)
         yield Source(root, commit)
 

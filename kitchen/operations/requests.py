@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from kitchen.domain.journal import Operation
 from kitchen.domain.kitchen import Kitchen, State
@@ -25,6 +23,7 @@ from kitchen.operations.asking import ANSWERING
 from kitchen.operations.delivery import merge_result
 from kitchen.operations.delivery_services import DeliveryServices
 from kitchen.operations.merge import Merge, plan_asked, record
+from kitchen.operations.private_folders import private_folder
 from kitchen.operations.recover import is_alive, recover_one
 from kitchen.operations.sharing import fetch, truth
 from kitchen.ports import Control, Repository
@@ -238,8 +237,8 @@ def _refuse_programs(services: DeliveryServices, repository: Repository, target:
     merged = merge_result(services, repository, target, plan.base, plan.head, source=plan.source)
     if merged.tree is None or not plan.nodes:
         return
-    with tempfile.TemporaryDirectory(prefix="kitchen-asked-") as folder:
-        tree = Path(folder) / "files"
+    with private_folder("asked") as folder:
+        tree = folder.path / "files"
         repository.export(repository.commit_tree(merged.tree, [plan.base, plan.head], "kitchen: what is asked"), tree)
         for recipe, names in plan.nodes.items():
             for node in read_recipe(tree, recipe).nodes:

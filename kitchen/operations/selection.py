@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
@@ -14,6 +13,7 @@ from kitchen.engine.fingerprint import affected
 from kitchen.engine.plan import Plan, parameters_of, plan
 from kitchen.errors import InvalidInput, NotFound, Refused
 from kitchen.operations.above import above_of
+from kitchen.operations.private_folders import private_folder
 from kitchen.operations.run import Services, plan_recipe, typed
 from kitchen.operations.sharing import truth
 from kitchen.ports import Repository
@@ -77,8 +77,8 @@ def _as_it_was(
     services: Services, repository: Repository, read: ReadRecipe, new: Plan, *, commit: str, variation: str | None
 ) -> Plan | None:
     """Plan the recipe as a commit has it, over the same tables; None where that commit has none that can be planned."""
-    with tempfile.TemporaryDirectory(prefix="kitchen-before-") as folder:
-        root = Path(folder) / "files"
+    with private_folder("before") as folder:
+        root = folder.path / "files"
         repository.export(commit, root)
         try:
             old = read(root, new.recipe.name)

@@ -160,7 +160,7 @@ def test_it_is_told_what_is_no_secret_and_nothing_of_this_machine(
     looking.join(30)
     assert f"profit/{line.kitchen.login_role}" in str(node.log)
     assert "HOME=/tmp" in str(node.log)
-    for foreign in ("LD_LIBRARY_PATH", "PYTHONPATH", "of-mine", "kitchen-node-", str(line.state_dir)):
+    for foreign in ("LD_LIBRARY_PATH", "PYTHONPATH", "of-mine", "kitchen.node.", str(line.state_dir)):
         assert foreign not in str(node.log), foreign
     assert "profit" in inspected[0]
     for secret in ("of-the-landing", "the password of the line"):
