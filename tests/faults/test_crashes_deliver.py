@@ -7,19 +7,20 @@ is run; ``KITCHEN_FAULTS=all`` runs every edge.
 from __future__ import annotations
 
 import os
+import random
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 
 import pytest
 
 from kitchen.app import App
-from kitchen.domain.release import ReleaseState
+from kitchen.domain.release import Release, ReleaseState
 from kitchen.operations.apply import apply, preview_steps
 from kitchen.operations.merge import plan_merge, record
-from kitchen.operations.rollback import plan_rollback, restore, restore_steps
+from kitchen.operations.rollback import Restoration, plan_forward, plan_rollback, restore, restore_steps
 from tests import report
 from tests.bench import Bench, opened
 from tests.faults.test_crashes import EDGES, WHOLE, _end, _process, _recover, _silent
@@ -47,13 +48,19 @@ def _merge(app: App, name: str) -> None:
 
 
 def _rollback(app: App, _: str) -> None:
+    _restored(app, ReleaseState.RELEASED, plan_rollback)
+
+
+def _forward(app: App, _: str) -> None:
+    _restored(app, ReleaseState.ROLLED_BACK, plan_forward)
+
+
+def _restored(app: App, state: ReleaseState, plan: Callable[..., Restoration]) -> None:
+    """Take the newest merge in that state out, or in again."""
     services = app.services("dev")
-    newest = next(
-        release
-        for release in services.control.releases.all(kitchen="dev")
-        if release.kind == "merge" and release.state is ReleaseState.RELEASED
-    )
-    restore(services, app.repository, plan_rollback(services, app.repository, newest), why="Back", say=_silent)
+    merges: list[Release] = [each for each in services.control.releases.all(kitchen="dev") if each.kind == "merge"]
+    newest = next(each for each in merges if each.state is state)
+    restore(services, app.repository, plan(services, app.repository, newest), why="Back", say=_silent)
 
 
 def _changed(bench: Bench) -> int:
@@ -218,6 +225,38 @@ def test_recovery_of_a_merge_killed(bench: Bench, first: int, second: int) -> No
     _end(bench)
     assert _state(bench) in (old, new)
     assert _settled(bench.traces()) == before
+
+
+def _restored_pairs() -> list[object]:
+    """Return what dies where, and where the one that recovers it does: by chance, but always the same."""
+    chosen = random.Random(20261121)  # noqa: S311 - the same sample every time
+    pairs = list(product(range(1, 4 * ROLLBACK_STEPS), range(1, 12)))
+    many = 25 if WHOLE else 2
+    return [
+        pytest.param(work, *pair, id=f"{work.__name__[1:]} {pair[0]}, then {pair[1]}")
+        for work in (_rollback, _forward)
+        for pair in chosen.sample(pairs, many)
+    ]
+
+
+@pytest.mark.parametrize(("work", "first", "second"), _restored_pairs())
+def test_recovery_of_a_rollback_killed(bench: Bench, work: Callable[[App, str], None], first: int, second: int) -> None:
+    out = _state(bench)
+    merged = _of(_changed(bench))
+    _merge(bench.fresh(), "work")
+    if work is _forward:
+        _rollback(bench.fresh(), "")
+    was, aim = (merged, out) if work is _rollback else (out, merged)
+    assert _state(bench) == was
+    before = _settled(bench.traces())
+    assert os.WTERMSIG(_process(bench, work, "", edge=first, number=signal.SIGKILL)) == signal.SIGKILL
+    _process(bench, _recover, "", edge=second, number=signal.SIGKILL)
+    _end(bench)
+    assert _state(bench) in (was, aim), "branch and tables say the same"
+    assert _settled(bench.traces()) == before, "nothing unfinished, nothing half open"
+    if _state(bench) == was:
+        work(bench.fresh(), "")
+    assert _state(bench) == aim, "typed again it goes through"
 
 
 def test_rows_that_came_in_between_are_in_when_recovery_swaps(bench: Bench) -> None:
