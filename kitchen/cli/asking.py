@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kitchen.cli import output
+from kitchen.cli.delivered import tell_who_publishes
 from kitchen.cli.release_output import described
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ def _followed(app: App, services: Services, request: MergeRequest, *, as_json: b
     target = services.control.kitchens.get(ended.target)  # its branch has moved in the remote, not here
     fetch_if_there(app.repository, [target.branch if target is not None else None], output.warn)
     raise_refusal(ended)
+    tell_who_publishes(app, services)
     if as_json:
         output.emit_json(_document(services, ended))
         return

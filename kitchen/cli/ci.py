@@ -9,6 +9,7 @@ import click
 
 from kitchen.cli import output
 from kitchen.cli.asking import request_document
+from kitchen.cli.delivered import tell_who_publishes
 from kitchen.cli.options import at_most_option, changing_options, current_app, environment_option, json_option
 from kitchen.domain.merge_request import RequestState
 from kitchen.errors import KitchenError
@@ -51,6 +52,8 @@ def publish(
     for answer in answer_all(services, app.repository, say=output.step, terms=Terms(programs, at_most)):
         answers.append(answer)
         _tell(answer)
+    if any(each.request.state is RequestState.PUBLISHED for each in answers):
+        tell_who_publishes(app, services)
     if as_json:
         output.emit_json([request_document(each.request) for each in answers])
     elif not answers:

@@ -11,7 +11,7 @@ import click
 
 from kitchen.cli import output
 from kitchen.cli.completion import environment_names
-from kitchen.cli.delivered import tell_delivered, tell_undecided
+from kitchen.cli.delivered import tell_delivered, tell_undecided, tell_who_publishes
 from kitchen.cli.options import (
     changing_options,
     current_app,
@@ -221,6 +221,7 @@ def _applied(app: App, services: Services, release: Release) -> Release:
         f"({(done.commit or '')[:12]}, "
         f"{counted(len(done.swapped), 'table')}, {monotonic() - began:.1f} s)"
     )
+    tell_who_publishes(app, services)
     return done
 
 

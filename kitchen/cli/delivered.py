@@ -48,6 +48,20 @@ def _told(release: Release) -> str:
     return f"{release.called}, by {release.by}, brought it{listed if tables else ''}"
 
 
+def tell_who_publishes(app: App, services: Services) -> None:
+    """Say that a gate of an environment's branch is not yet its server's, and who changes that by which command."""
+    from kitchen.operations.agreed import agreed_on, still_publish
+
+    if services.embedded is not None:
+        return
+    with suppress(KitchenError):  # what was done is done, whether or not this can be looked at from here
+        agreed = agreed_on(services, app.repository)
+        if still_publish(services, agreed):
+            name = agreed.name
+            output.warn(f"releasers of {name} may publish themselves still, though its gates have others agree")
+            output.say(f"  its administrator takes that from them: kitchen environment install {name}")
+
+
 def tell_undecided(app: App, services: Services, release: Release) -> None:
     """Say which of the released columns stop the next refresh of an environment that takes its data from this one."""
     from kitchen.cli.pantry_policy import policy_of

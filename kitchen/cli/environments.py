@@ -288,6 +288,7 @@ def people(name: str | None, *, as_json: bool) -> None:
 @dry_run_option
 def align(name: str, *, dry_run: bool) -> None:
     """Give an environment's server what its branch says now: quotas, and what people's roles may do."""
+    from kitchen.cli.delivered import tell_who_publishes
     from kitchen.operations.governing import govern
     from kitchen.operations.role_differences import role_differences
 
@@ -307,6 +308,7 @@ def align(name: str, *, dry_run: bool) -> None:
     for said in role_differences(services.environment, services.people.all()):
         warn(f"roles: {said}; kitchen environment admit, or revoke, or a merge that changes the file")
     done(f"{name} is aligned with {services.governed}")
+    tell_who_publishes(app, services)
 
 
 def _described(environment: Environment) -> dict[str, object]:

@@ -10,7 +10,7 @@ import click
 from kitchen.cli import output
 from kitchen.cli.completion import environment_names, release_numbers
 from kitchen.cli.deliver import promotion, tell_nothing_new
-from kitchen.cli.delivered import tell_undecided
+from kitchen.cli.delivered import tell_undecided, tell_who_publishes
 from kitchen.cli.options import (
     changing_options,
     current_app,
@@ -122,6 +122,7 @@ def apply(number: int, environment: str | None, dry_run: bool, yes: bool, as_jso
     output.done(
         f"release {number} is in {done.kitchen} ({counted(len(done.swapped), 'table')}, {monotonic() - began:.1f} s)"
     )
+    tell_who_publishes(app, services)
     if as_json:
         output.emit_json(described(done))
         return

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.external import MASKING, places
+from tests.acceptance.external import MASKING, install, places
 from tests.acceptance.team import Team, made_project
 from tests.support import Project, Server
 
@@ -111,3 +111,27 @@ def test_where_data_comes_from_and_where_people_work_is_agreed_to(team: Team) ->
     rel.git("-C", str(worktree), "merge", "-q", "-s", "ours", "-m", "open it", "dev")
     told = rel.kitchen("merge", "open", "--dry-run").stderr
     assert "somebody else must agree: environments/dev.yaml: working kitchens, where there were none" in told
+
+
+def test_a_gate_that_came_by_merge_is_said_until_the_server_has_it(team: Team) -> None:
+    """Releasers could publish alone before: only an installation takes the right, and every command says so."""
+    says = "releasers of dev may publish themselves still, though its gates have others agree"
+    rel = team.admit("rel", "releaser")
+    change(rel, "before", "masking.yaml", "tables:", "# reviewed\ntables:")
+    assert says not in rel.kitchen("merge", "before", "--yes").stderr
+    change(rel, "gated", "dev.yaml", "parent: production", "gates: {approvals: 1}\nparent: production")
+    told = rel.kitchen("merge", "gated", "--yes").stderr
+    assert says in told
+    assert "its administrator takes that from them: kitchen environment install dev" in told
+    assert says in team.project.kitchen("environment", "align", "dev").stderr
+    install(team.project, "dev", team.dev, team.folder)
+    assert says not in team.project.kitchen("environment", "align", "dev").stderr
+    ada, ann, ci = team.admit("ada", "admin"), team.admit("ann"), team.admit("ci", "runner")
+    with team.dev.look() as session:  # as in an environment that was installed before it had gates
+        session.execute("GRANT kitchen__dev__deputy TO kitchen__dev__releaser")
+    change(ann, "asked", "masking.yaml", "tables:", "# seen\ntables:")
+    ann.git("push", "-q", "origin", "asked")
+    ann.kitchen("merge", "asked", "--yes", "--no-wait")
+    ci.kitchen("ci", "publish", "-e", "dev")
+    ada.kitchen("release", "approve", str(max(numbers(ada))), "-e", "dev")
+    assert says in ci.kitchen("ci", "publish", "-e", "dev").stderr
