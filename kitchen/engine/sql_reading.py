@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from functools import lru_cache
 
-from sqlglot import exp
+from sqlglot import TokenType, exp
 
 from kitchen.engine.mentions import Reading, Use
 from kitchen.engine.sql_heads import read_head
@@ -23,20 +24,42 @@ _REFUSED = {
     "VACUUM": "VACUUM cannot run in a transaction, and a node is one",
 }
 
+_COMMANDS = _PARSED | _REFUSED.keys() | {
+    "ANALYSE", "CALL", "CHECKPOINT", "CLOSE", "CLUSTER", "DEALLOCATE", "DECLARE", "DISCARD", "DO", "EXECUTE", "EXPLAIN",
+    "FETCH", "IMPORT", "LISTEN", "LOAD", "LOCK", "MOVE", "NOTIFY", "REASSIGN", "REFRESH", "REINDEX", "REPACK", "RESET",
+    "SECURITY", "SET", "SHOW", "UNLISTEN",
+}  # fmt: skip
+
 
 @lru_cache(maxsize=512)
 def read_sql(text: str, shown: str) -> tuple[Reading, ...]:
-    """Return every statement of a text with the tables it names; raises InvalidInput where it is no SQL at all."""
+    """Return every statement of a text with the tables it names; raises InvalidInput where it is no SQL at all.
+
+    What begins as a statement does and is not understood is left to the server; what begins as none does is refused:
+    which tables it would have named decides in what order nodes run.
+    """
     return tuple(_reading(statement, text, shown) for statement in split(text, shown=shown))
 
 
 def _reading(statement: Statement, text: str, shown: str) -> Reading:
+    _refuse_unknown(statement, shown)
     try:
         return _read(statement, text)
     except RecursionError:
         raise InvalidInput(
             f"{shown}:{statement.line}: the statement is nested too deeply to be read", hint="write it in several parts"
         ) from None
+
+
+def _refuse_unknown(statement: Statement, shown: str) -> None:
+    first = statement.tokens[0]
+    word = first.text.upper().partition(" ")[0]
+    if word not in _COMMANDS or first.token_type in (TokenType.IDENTIFIER, TokenType.STRING):
+        near = get_close_matches(word, _COMMANDS, n=1)
+        raise InvalidInput(
+            f"{shown}:{statement.line}: no SQL statement begins with {first.text[:40]!r}"
+            + (f"; did you mean {near[0]}?" if near else "")
+        )
 
 
 def _read(statement: Statement, text: str) -> Reading:

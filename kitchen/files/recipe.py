@@ -51,8 +51,9 @@ def read_recipe(root: Path, name: str) -> Recipe:
     folder = root / "recipes" / name
     if folder.is_symlink():
         raise InvalidInput(f"recipes/{name}: is a link: a recipe's files are its own")
+    sources = read_folder(folder, shown=f"recipes/{name}")
     document = open_document(folder / "recipe.yaml", shown=f"recipes/{name}/recipe.yaml")
-    return _recipe(name, document, read_folder(folder, shown=f"recipes/{name}"))
+    return _recipe(name, document, sources)
 
 
 def _recipe(name: str, document: Document, sources: Mapping[str, str]) -> Recipe:

@@ -6,6 +6,7 @@ import os
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
+from kitchen.domain.conflict_markers import first_marker
 from kitchen.errors import InvalidInput
 
 MAX_FILES = 500
@@ -21,7 +22,10 @@ def inside(text: str) -> str:
 
 
 def read_folder(folder: Path, *, shown: str) -> dict[str, str]:
-    """Return the text of every file below a folder by its path; raises InvalidInput for links and for too much."""
+    """Return the text of every file below a folder by its path.
+
+    Raises InvalidInput for links, for too much, and with file and line for what a merge left to be mended.
+    """
     found: dict[str, str] = {}
     for current, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
@@ -32,9 +36,19 @@ def read_folder(folder: Path, *, shown: str) -> dict[str, str]:
                 raise InvalidInput(f"{shown}/{relative}: is a link: a recipe's files are its own")
             if name in files and not name.startswith(".") and not name.endswith(".pyc"):
                 found[relative] = _text(path, f"{shown}/{relative}")
+                _refuse_conflict(found[relative], f"{shown}/{relative}")
         if len(found) > MAX_FILES:
             raise InvalidInput(f"{shown}: has more than {MAX_FILES} files")
     return found
+
+
+def _refuse_conflict(text: str, shown: str) -> None:
+    line = first_marker(text)
+    if line is not None:
+        raise InvalidInput(
+            f"{shown}:{line}: a conflict marker: both versions of a merge stand in the file",
+            hint="write what is meant, then: git add, and git commit or kitchen resolve",
+        )
 
 
 def _text(path: Path, shown: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from subprocess import CompletedProcess
 from xml.etree import ElementTree
@@ -147,3 +148,23 @@ def _bad_input(project: Project, tree: Path) -> None:
         _write(tree, "bad", recipe, **files)
         assert words in refused("run", "bad", expect=2)
         assert words in refused("recipe", "check", expect=2)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("twice.sql", "SELEC 1;\n", "recipes/numbers/twice.sql:1: no SQL statement begins with 'SELEC'"),
+        ("twice.sql", f"-- x\n<<<<<<< HEAD\n{TWICE}=======\n{TWICE}>>>>>>> dev\n",
+         "recipes/numbers/twice.sql:2: a conflict marker"),
+        ("tell.py", "<<<<<<< HEAD\n=======\n>>>>>>> dev\n", "recipes/numbers/tell.py:1: a conflict marker"),
+        ("recipe.yaml", f"{RECIPE}>>>>>>> dev\n", f"recipes/numbers/recipe.yaml:{RECIPE.count(chr(10)) + 1}: a conf"),
+    ],
+)  # fmt: skip
+def test_what_is_no_sql_is_refused_before_any_node_starts(project: Project, file: str, text: str, said: str) -> None:
+    tree = project.root / ".kitchen" / "worktrees" / "sums"
+    (tree / "recipes" / "numbers" / file).write_text(text)
+    for words in (("recipe", "check"), ("run", "numbers"), ("test", "numbers")):
+        assert said in project.kitchen(*words, cwd=tree, expect=2).stderr, words
+    subprocess.run(["git", "commit", "-qam", "half mended"], cwd=tree, check=True)
+    assert said in project.kitchen("merge", "sums", "--yes", expect=2).stderr
+    assert json.loads(project.kitchen("runs", "list", "--json").stdout) == []

@@ -71,6 +71,32 @@ def test_a_text_over_which_the_parser_stumbles_is_one_that_the_server_may_know()
     assert len(read_sql("SELECT {{:}}", "t.sql")) == 1
 
 
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELECT 1;\nSELEC 1", "t.sql:2: no SQL statement begins with 'SELEC'; did you mean SELECT?"),
+        ("<<<<<<< HEAD\nSELECT 1", "t.sql:1: no SQL statement begins with '<'"),
+        ('"select" 1', "t.sql:1: no SQL statement begins with 'select'"),
+    ],
+)
+def test_what_begins_as_no_statement_does_is_refused(sql: str, said: str) -> None:
+    """What it would have named is not known, and the order of the nodes would be another."""
+    with pytest.raises(InvalidInput) as refused:
+        read_sql(sql, "t.sql")
+    assert refused.value.message.startswith(said)
+
+
+@pytest.mark.parametrize("sql", [
+    "(SELECT 1)", "TABLE t", "VALUES (1)", "with a as (select 1) select * from a", "REINDEX TABLE t",
+    "REFRESH MATERIALIZED VIEW t", "security label on table t is 'x'", "IMPORT FOREIGN SCHEMA a FROM SERVER b INTO c",
+    "EXPLAIN SELECT 1", "ANALYSE t", "FETCH ALL FROM c", "LOCK TABLE t", "REASSIGN OWNED BY a TO b", "SET LOCAL a = 1",
+    "SHOW a", "COMMENT ON TABLE t IS 'x'", "DECLARE c CURSOR FOR SELECT 1", "UNLISTEN *", "LOAD 'x'", "CHECKPOINT",
+    "MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DELETE",
+])  # fmt: skip
+def test_every_command_of_the_server_is_one(sql: str) -> None:
+    assert len(read_sql(sql, "t.sql")) == 1
+
+
 def test_a_statement_that_is_nested_too_deeply_is_refused_with_its_line() -> None:
     """No crash: a runner that reads it has others to answer."""
     with pytest.raises(InvalidInput, match=r"t\.sql:2: the statement is nested too deeply"):
