@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,7 +14,12 @@ from kitchen.app import App, Services
 from kitchen.cli import output
 from kitchen.cli.options import at_most_option, current_app, environment_option, json_option
 from kitchen.domain.duration import said
-from kitchen.errors import KitchenError, NotPermitted, Unavailable
+from kitchen.errors import InvalidInput, KitchenError, NotFound, NotPermitted, Unavailable
+
+if TYPE_CHECKING:
+    from kitchen.domain.environment import Environment
+    from kitchen.operations.schedule import Scheduled
+    from kitchen.ports import ScheduleRecord
 
 
 @click.group("schedule")
@@ -28,7 +34,27 @@ def list_command(environment: str | None, as_json: bool) -> None:
     """List schedules with their next time and how the last one ended."""
     from kitchen.operations.schedule import standing
 
-    found = [schedule for services in _places(environment) if (schedule := standing(services)) is not None]
+    found: list[Scheduled] = []
+    away: list[KitchenError] = []
+    for services in _places(environment, unknown=lambda name, error: away.append(_unknown(name, error))):
+        try:
+            schedule = standing(services)
+        except (Unavailable, NotPermitted) as error:
+            away.append(_unknown(services.environment.name, error))
+        else:
+            found += [schedule] if schedule is not None else []
+    _print(found, as_json=as_json, all_known=not away)
+    for further in away[1:]:
+        output.warn(further.message)
+    if away:
+        raise away[0]
+
+
+def _unknown(name: str, error: KitchenError) -> KitchenError:
+    return type(error)(f"{name} could not be asked whether anything is scheduled: {error.message}", hint=error.hint)
+
+
+def _print(found: list[Scheduled], *, as_json: bool, all_known: bool) -> None:
     if as_json:
         output.emit_json([
             {"schedule": s.name, "environment": s.environment, "cron": s.cron, "timezone": s.timezone,
@@ -43,12 +69,11 @@ def list_command(environment: str | None, as_json: bool) -> None:
         ["schedule", "environment", "cron", "due since", "next (UTC)", "last", "outcome", "said"],
         [
             (s.name, s.environment, f"{s.cron} {s.timezone}", _minute(s.due_since), _minute(s.following),
-             _minute(s.last.started_at if s.last else None), s.last.outcome if s.last else "", s.last.said if s.last
-             else "")
+             *_last(s.last))
             for s in found
         ],
     )  # fmt: skip
-    if not found:
+    if not found and all_known:
         output.say('nothing is scheduled; set data: {refresh: "0 3 * * *"} in an environment\'s file')
 
 
@@ -72,10 +97,14 @@ def serve_command(*, once: bool, programs: bool, at_most: timedelta, environment
         signal.signal(number, lambda *_: stop.set())
     app = current_app()
     asked = _publishable(app, environment)
+    missed: list[str] = []
     if once:
         for name in asked:
             answer = command(name, programs=programs, at_most=said(at_most))
-            carried_out(answer, app.root, stop=stop, say=output.step)
+            _, last = carried_out(answer, app.root, stop=stop, say=output.step)
+            if last.startswith(f"exit code {Unavailable.exit_code}:"):  # others: what was asked for was refused
+                missed.append(name)
+                output.warn(f"ALERT requests of {name}: {last}")
     else:
         output.say("serving schedules; SIGTERM or Ctrl-C ends this")
         for name in asked:
@@ -84,14 +113,19 @@ def serve_command(*, once: bool, programs: bool, at_most: timedelta, environment
         {name: _finder(name) for name in asked}, app.root, stop=stop, say=output.step, warn=output.warn,
         programs=programs, at_most=said(at_most),
     )  # fmt: skip
+
+    def unknown(name: str, error: KitchenError) -> None:
+        missed.append(name)
+        output.warn(f"ALERT {name} cannot be asked whether a refresh is due: {error.message}")
+
     well = serve(
-        lambda: _places(environment), app.root, stop=stop, say=output.step, warn=output.warn, once=once
-    )  # fmt: skip
+        lambda: _places(environment, unknown=unknown), app.root, stop=stop, say=output.step, warn=output.warn, once=once
+    )
     for thread in threads:
         thread.join()
     if not once:
         output.done("stopped")
-    return 1 if once and not well else 0
+    return 1 if once and (missed or not well) else 0
 
 
 def _publishable(app: App, environment: str | None) -> list[str]:
@@ -110,17 +144,60 @@ def _finder(name: str) -> Callable[[], Services]:
     return lambda: current_app().services(name)  # anew after a failure: the file may say another place
 
 
-def _places(environment: str | None) -> list[Services]:
+def _places(environment: str | None, *, unknown: Callable[[str, KitchenError], None]) -> list[Services]:
+    """Return the environments with a schedule; of those in which nobody can say whether there is one ``unknown`` hears.
+
+    The rules count that the environment's own branch has: the folder may be on another.
+    """
     from kitchen.operations.governing import govern
 
     app = current_app()  # anew each time: the files may have changed
     names = [environment] if environment is not None else list(app.environments.environments)
-    receiving = [app.services(name) for name in names if app.environments.get(name).data is not None]
-    for services in receiving:
-        with suppress(KitchenError):  # where it cannot be asked, that is said when its schedule is looked at
+    found = []
+    for services in [app.services(name) for name in names]:
+        if not _receives(services):
+            continue
+        try:
             govern(services, app.repository, say=lambda _: None, may_be_new=True)
-    data = [(services, services.environment.data) for services in receiving]
-    return [services for services, said in data if said is not None and said.refresh is not None]
+        except NotPermitted as error:  # no login here: its schedule, where it has one, is for others to answer
+            if _is_scheduled(services):
+                unknown(services.environment.name, error)
+            continue
+        except KitchenError as error:
+            unknown(services.environment.name, error)
+            continue
+        if _is_scheduled(services):
+            found.append(services)
+    return found
+
+
+def _receives(services: Services) -> bool:
+    """Say whether an environment receives data, by the folder or by its branch as it stands here; nobody is asked."""
+    return any(rules.data is not None for rules in _rules(services))
+
+
+def _is_scheduled(services: Services) -> bool:
+    data = [rules.data for rules in _rules(services)]
+    return any(each is not None and each.refresh is not None for each in data)
+
+
+def _rules(services: Services) -> list[Environment]:
+    """Return what the folder says of an environment, or its branch once that counts; else what both say."""
+    from kitchen.operations.governing import rules_of
+
+    here = services.environment
+    if here.is_embedded or services.governed is not None:
+        return [here]
+    with suppress(NotFound, InvalidInput):  # what is wrong with its branch is said where it is asked to govern
+        return [here, rules_of(here, services.app.repository, here.branch).environment]
+    return [here]
+
+
+def _last(record: ScheduleRecord | None) -> tuple[str, str, str]:
+    """Return when a schedule was answered last, how that ended, and what was said then."""
+    if record is None or record.started_at is None:
+        return "", "never ran", ""
+    return _minute(record.started_at), record.outcome, record.said
 
 
 def _minute(moment: datetime | None) -> str:

@@ -28,6 +28,9 @@ from kitchen.ports import Control, ScheduleRecord
 REFRESH = "pantry refresh"
 PATIENCE = 120.0  # seconds for a refresh to undo what it began, after it was told to stop
 _SAID = 500  # characters of an error that are kept
+_KEPT = 100  # lines of what a command says: an error, and everything that it names
+_NAMED = 3  # of what an error names: a policy may leave a thousand columns undecided
+_ERROR, _HINT = "error: ", "  try: "  # as the command line prints them
 
 Say = Callable[[str], None]
 
@@ -128,8 +131,8 @@ def carried_out(command: Sequence[str], root: Path, *, stop: threading.Event, sa
         assert child.stderr is not None  # noqa: S101 - asked for above
         for line in child.stderr:
             lines.append(line.rstrip())
-            del lines[:-20]
-            say(line.rstrip())
+            del lines[:-_KEPT]
+            say(line.rstrip().removeprefix("· "))  # a step of the child's: said as one of ours
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
@@ -147,8 +150,22 @@ def carried_out(command: Sequence[str], root: Path, *, stop: threading.Event, sa
         return "interrupted", "it was told to stop"
     if child.returncode == 0:
         return "done", next((line for line in reversed(lines) if line), "")[:_SAID]
-    error = next((line for line in reversed(lines) if line.startswith("error:")), lines[-1] if lines else "")
-    return "failed", f"exit code {child.returncode}: {error}"[:_SAID]
+    return "failed", f"exit code {child.returncode}: {reason(lines)}"[:_SAID]
+
+
+def reason(lines: Sequence[str]) -> str:
+    """Return in one line why a command of ours failed, by what it printed: its error, and the first things it names."""
+    begins = [at for at, line in enumerate(lines) if line.startswith(_ERROR)]
+    if not begins:
+        return lines[-1] if lines else ""
+    error, *rest = lines[begins[-1] :]
+    named = []
+    for line in rest:
+        if not line.startswith("  ") or line.startswith(_HINT):
+            break
+        named.append(line.strip())
+    more = f"; and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    return " ".join([error.removeprefix(_ERROR), *(["; ".join(named[:_NAMED]) + more] if named else [])])
 
 
 def serve(

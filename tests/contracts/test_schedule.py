@@ -79,3 +79,16 @@ def test_one_that_was_killed_is_answered_again(place: Place) -> None:
     now = schedule.standing(place)
     assert now is not None
     assert now.due_since is not None
+
+
+def test_why_a_command_failed_is_one_line_with_what_it_names() -> None:
+    named = [f"  customer.c{number}: no decision" for number in range(5)]
+    error = "error: the masking policy does not cover the source, so nothing is copied:"
+    told = schedule.reason(["· copying", error, *named, "  try: kitchen pantry scan --write, then review"])
+    assert told == (
+        "the masking policy does not cover the source, so nothing is copied: customer.c0: no decision; "
+        "customer.c1: no decision; customer.c2: no decision; and 2 more"
+    )
+    assert schedule.reason(["error: dev does not answer", "  try: kitchen up dev"]) == "dev does not answer"
+    assert schedule.reason(["Killed"]) == "Killed"
+    assert schedule.reason([]) == ""
