@@ -32,6 +32,7 @@ class Sample:
     max_children: Mapping[str, int] = field(default_factory=dict)  # orders.customer_id -> rows for each parent
     max_of_any: int | None = None  # the same for every other key
     max_rows: int | None = None
+    draw: int = 0  # samples of one table under the same draw overlap as far as they can, under others by chance
 
 
 @dataclass(frozen=True, slots=True)

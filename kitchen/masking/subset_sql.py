@@ -16,7 +16,8 @@ _SEPARATOR = literal(chr(31))
 class Kept:
     """The temporary tables of one choice."""
 
-    def __init__(self, tables: Sequence[SourceTable]) -> None:
+    def __init__(self, tables: Sequence[SourceTable], draw: int = 0) -> None:
+        self.draw = draw
         self._numbers = {table.name: number for number, table in enumerate(tables)}
         self._tables = tuple(tables)
 
@@ -63,14 +64,17 @@ def small_queries(
         yield f"SELECT {', '.join(counts)}", some
 
 
-def in_share(table: SourceTable, share: float) -> str:
-    """Return a condition on ``t`` that a share of a table's rows meets: always the same ones, and more for more."""
+def in_share(table: SourceTable, share: float, draw: int = 0) -> str:
+    """Return a condition on ``t`` that a share of a table's rows meets: always the same ones, and more for more.
+
+    Under another draw they are others: what is left of a table under one is no sample for the same draw.
+    """
     if share >= 1:
         return "true"
     columns = table.primary_key or next((unique for unique in table.uniques if _filled(table, unique)), ())
     values = [f"t.{quote(name)}::text" for name in columns] or ["(t.*)::text"]  # a column may be called t
     key = f" || {_SEPARATOR} || ".join([literal(table.name.name), *values])
-    return f'(hashtextextended(({key}) COLLATE "C", 0) & 9223372036854775807) < {int(share * _HIGHEST)}'
+    return f'(hashtextextended(({key}) COLLATE "C", {int(draw)}) & 9223372036854775807) < {int(share * _HIGHEST)}'
 
 
 def _filled(table: SourceTable, columns: Sequence[str]) -> bool:
@@ -84,7 +88,7 @@ def begin(kept: Kept, rule: Rule) -> Iterator[str]:
     conditions = [f"({rule.condition})"] if rule.condition else []
     match rule.how:
         case How.SEED if rule.seed is not None:
-            wanted = f"({rule.seed.where})" if rule.seed.where else in_share(table, rule.seed.share or 0)
+            wanted = f"({rule.seed.where})" if rule.seed.where else in_share(table, rule.seed.share or 0, kept.draw)
             yield kept.insert(table, 0, _where(table, [wanted, *conditions]))
         case How.JUNCTION:
             yield kept.insert(table, 0, _where(table, [*(_child_of(kept, edge) for edge in rule.owners), *conditions]))
@@ -93,7 +97,7 @@ def begin(kept: Kept, rule: Rule) -> Iterator[str]:
                 yield kept.insert(table, 0, _where(table, [_child_of(kept, edge), *conditions]))
             if rule.orphans is not None:
                 nowhere = " OR ".join(f"t.{quote(name)} IS NULL" for name in rule.owners[0].key.columns)
-                alone = [f"({nowhere})", in_share(table, rule.orphans), *conditions]
+                alone = [f"({nowhere})", in_share(table, rule.orphans, kept.draw), *conditions]
                 yield kept.insert(table, 0, _where(table, alone))
 
 

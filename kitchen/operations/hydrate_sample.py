@@ -16,6 +16,7 @@ from kitchen.ports import ChosenRows, Moment, Session, Tables
 from kitchen.saga import Step
 
 PREFIX = "sample:"
+_DRAW = 1  # the pantry may be a sample itself, and 20 % of it are not the 20 % that it is of production
 
 
 def sample_step(services: HydrateServices, kitchen: Kitchen, *, say: Say) -> Step:
@@ -25,7 +26,7 @@ def sample_step(services: HydrateServices, kitchen: Kitchen, *, say: Say) -> Ste
 
     Run anew after a crash it chooses the same rows again: they are chosen by hash, among the layers below.
     """
-    sample = Sample(share=share_of(kitchen.data.removeprefix(PREFIX)))
+    sample = Sample(share=share_of(kitchen.data.removeprefix(PREFIX)), draw=_DRAW)
 
     def do() -> None:
         layer, credentials = services.layer(kitchen), services.credentials(kitchen)

@@ -75,7 +75,7 @@ def chosen(moment: Moment, catalogue: Catalogue, policy: Policy, sample: Sample)
     started = time.monotonic()
     plan, counts = planned(moment, catalogue, policy, sample)
     partial = [rule.table for rule in plan.rules if rule.partial]
-    kept = Kept(partial)
+    kept = Kept(partial, sample.draw)
     with moment.scratch(tuple(kept.made())) as session:
         choice = _Choice(session, plan, kept)
         choice.down()
