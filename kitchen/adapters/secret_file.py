@@ -15,6 +15,7 @@ from pathlib import Path
 
 from kitchen.adapters.half_files import sweep, write_half
 from kitchen.adapters.secret_paths import prefix_of, segments_of
+from kitchen.domain.words import quoted
 from kitchen.errors import Conflict, InvalidInput, NotPermitted, Unavailable
 
 _MAGIC = b"kitchen-secret-1\n"
@@ -55,7 +56,7 @@ class FileSecretStore:
                     temporary.replace(file)
                 _sync(file.parent)
             except FileExistsError:
-                raise Conflict(f"the secret {path!r} exists", hint=f"kitchen secret delete {path}") from None
+                raise Conflict(f"the secret {path!r} exists", hint=f"kitchen secret delete {quoted(path)}") from None
             finally:
                 temporary.unlink(missing_ok=True)
 
@@ -124,7 +125,7 @@ class FileSecretStore:
         except (InvalidTag, ValueError):
             raise NotPermitted(
                 f"the secret {path!r} cannot be opened: {self._key_file} is not its key, or its file was changed",
-                hint=f"put the right key back to {self._key_file}, or: kitchen secret delete {path}",
+                hint=f"put the right key back to {self._key_file}, or: kitchen secret delete {quoted(path)}",
             ) from None
         kept: dict[str, str] = json.loads(plain)
         return kept
@@ -177,7 +178,7 @@ def _refuse_loose(path: Path, state: os.stat_result) -> None:
     """Refuse what others can open; raises NotPermitted with the command that closes it."""
     strict = "700" if stat.S_ISDIR(state.st_mode) else "600"
     if stat.S_IMODE(state.st_mode) & 0o077:
-        raise NotPermitted(f"{path} can be opened by others", hint=f"chmod {strict} {path}")
+        raise NotPermitted(f"{path} can be opened by others", hint=f"chmod {strict} {quoted(path)}")
     if state.st_uid != os.geteuid() and os.geteuid() != 0:
         raise NotPermitted(f"{path} belongs to another user")
 

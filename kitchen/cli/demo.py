@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from kitchen.cli.output import confirm, done, emit
+from kitchen.domain.words import quoted
 from kitchen.operations.demo import DemoState, Stage, look, mark, remove
 from kitchen.operations.demo_tour import NEXT, TOUR, Command, Edit, Scene
 
@@ -26,7 +27,8 @@ def demo_command(folder: Path, again: bool, yes: bool) -> None:
     if state is DemoState.FINISHED and not again:
         Stage(folder).play(Command(("kitchen", "up")))
         done(
-            f"the demo in {folder} was played before; its services are up (kitchen demo {folder} --again plays it anew)"
+            f"the demo in {folder} was played before; its services are up"
+            f" (kitchen demo {quoted(folder)} --again plays it anew)"
         )
         _what_next(folder)
         return
@@ -102,7 +104,7 @@ def _find_out(stage: Stage, act: Command) -> None:
 
 def _typed(act: Command, words: tuple[str, ...]) -> str:
     text = shlex.join(words)
-    return text if act.folder == "." else f"cd {act.folder} && {text}"
+    return text if act.folder == "." else f"cd {quoted(act.folder)} && {text}"
 
 
 def _announce(number: int, scene: Scene) -> None:
@@ -131,8 +133,8 @@ def _what_next(folder: Path) -> None:
 def _way_in(folder: Path) -> str:
     """Return how to get there with ``kitchen`` on the path."""
     activate = Path(sys.executable).with_name("activate")
-    into = f"cd {shlex.quote(str(folder))}"
-    return f"source {shlex.quote(str(activate))} && {into}" if activate.is_file() else into
+    into = f"cd {quoted(folder)}"
+    return f"source {quoted(activate)} && {into}" if activate.is_file() else into
 
 
 def _line(text: str) -> None:

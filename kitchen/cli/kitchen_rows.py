@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kitchen.cli import output
 from kitchen.cli.columns import Column
+from kitchen.domain.kitchen import Kind
 from kitchen.operations.advice import next_command
 
 if TYPE_CHECKING:
@@ -90,6 +91,12 @@ def pantry_of(each: Overview) -> str | None:
     if each.pantry is None:
         return f"none (v{each.newer_pantry} is there)" if each.newer_pantry is not None else None
     return f"v{each.pantry} (v{each.newer_pantry} is there)" if each.newer_pantry is not None else f"v{each.pantry}"
+
+
+def newer_by(each: Overview) -> str:
+    """Return what brings a kitchen the newer version of its pantry, as the line about it ends."""
+    is_its_own = each.newer_pantry is not None and each.kind is Kind.WORKING and each.may_use
+    return f": kitchen update {each.name} --data" if is_its_own else ""
 
 
 def until(moment: datetime | None, now: datetime) -> str | None:

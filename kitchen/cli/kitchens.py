@@ -11,7 +11,7 @@ import click
 
 from kitchen.app import App, Services
 from kitchen.cli import output
-from kitchen.cli.kitchen_rows import HEADINGS, cells, columns, pantry_of, parent_of, state_of, until
+from kitchen.cli.kitchen_rows import HEADINGS, cells, columns, newer_by, pantry_of, parent_of, state_of, until
 from kitchen.cli.options import current_app, environment_option, json_option, kitchen_argument
 from kitchen.cli.reach import reachable
 from kitchen.domain.words import counted
@@ -207,7 +207,7 @@ def _lines(state: Status) -> list[tuple[str, object]]:
         ("unresolved", ", ".join(state.unresolved) or None),
         ("worktree", each.worktree),
         ("tables", f"{each.tables} of its own, {output.size(each.size)}"),
-        ("pantry", pantry_of(each)),
+        ("pantry", f"{pantry}{newer_by(each)}" if (pantry := pantry_of(each)) is not None else None),
         ("last run", f"{run.recipe} {run.state.value}, {output.ago(run.at, now)} ago" if run is not None else "none"),
         ("owner", each.owner),
         ("made", f"{output.ago(each.created_at, now)} ago"),

@@ -21,6 +21,7 @@ from kitchen.domain.words import counted
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from kitchen.app import Services
     from kitchen.domain.kitchen import Kitchen
     from kitchen.operations.diff import Diff, TableDiff
     from kitchen.ports import Relation
@@ -105,7 +106,7 @@ def update_command(
 ) -> None:  # fmt: skip
     """Merge the parent's branch down into the kitchen's; with --data move it to the newest pantry version.
 
-    Where both changed the same lines nothing is touched, and you are told how to merge with git. A standing kitchen,
+    Where both changed the same lines nothing is touched: kitchen resolve takes you on. A standing kitchen,
     such as dev, gets what went into the environment above past it: a hotfix; proven like any merge. A hotfix itself
     is brought up to date with the environment that it mends.
     """
@@ -121,7 +122,11 @@ def update_command(
         return
     planned = plan_update(services, app.repository, found, data=data, say=output.warn)
     if dry_run:
-        output.steps((step.says for step in update_steps(services, app.repository, planned)), as_json=as_json)
+        says = [step.says for step in update_steps(services, app.repository, planned)]
+        output.steps(says, as_json=as_json)
+        if not says:
+            output.done(_nothing(found))
+            _tell_newer(services, found)
         return
     if not planned.is_nothing:
         update(services, app.repository, planned, say=output.step)
@@ -130,7 +135,8 @@ def update_command(
                           "commits": planned.commits, "pantry": planned.pantry or found.pantry})  # fmt: skip
         return
     if planned.is_nothing:
-        output.done(f"{found.name} has everything of {found.mends or found.parent} already")
+        output.done(_nothing(found))
+        _tell_newer(services, found)
         return
     output.done(
         f"{found.name} is up to date with {found.mends or found.parent}: {counted(planned.commits, 'commit')}, "
@@ -138,6 +144,20 @@ def update_command(
     )
     if planned.pantry is not None:
         output.say("  tables of its own are still copies of the older data: drop one to read the new below it")
+    else:
+        _tell_newer(services, found)
+
+
+def _nothing(kitchen: Kitchen) -> str:
+    return f"{kitchen.name} has everything of {kitchen.mends or kitchen.parent} already"
+
+
+def _tell_newer(services: Services, kitchen: Kitchen) -> None:
+    """Say that there is newer data, which a plain update leaves alone."""
+    newest = services.control.pantries.newest()
+    if newest is not None and newest.version != kitchen.pantry:
+        has = f"v{kitchen.pantry} of the pantry" if kitchen.pantry is not None else "no pantry"
+        output.say(f"  it reads {has}, and v{newest.version} is there: kitchen update {kitchen.name} --data")
 
 
 @click.command("diff")

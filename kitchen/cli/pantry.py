@@ -22,6 +22,7 @@ from kitchen.cli.pantry_policy import (
     shown,
 )
 from kitchen.cli.pantry_progress import Progress
+from kitchen.domain.words import quoted
 from kitchen.errors import InvalidInput, NotFound, Refused
 
 if TYPE_CHECKING:
@@ -334,7 +335,9 @@ def _refuse_other_endings(report: Path | None) -> None:
             f"a report is written as .html, .json or .txt, and not as {report.name!r}", hint="--report report.html"
         )
     if report is not None and not report.absolute().parent.is_dir():
-        raise InvalidInput(f"there is no folder {report.parent} for the report", hint=f"mkdir -p {report.parent}")
+        raise InvalidInput(
+            f"there is no folder {report.parent} for the report", hint=f"mkdir -p {quoted(report.parent)}"
+        )
 
 
 def _write_report(path: Path | None, report: dict[str, object]) -> None:

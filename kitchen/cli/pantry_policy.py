@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kitchen.app import App, Services
 from kitchen.cli import output
+from kitchen.domain.words import quoted
 from kitchen.errors import InvalidInput, KitchenError, NotFound
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def _way_in(app: App, services: Services, governed: Governed, undecided: Sequenc
     with suppress(KitchenError):
         path, ours = policy_of(app, services)
         if _decides(ours, undecided):
-            return f"git commit {shown(path)}, which decides them, and bring it into {governed.branch}"
+            return f"git commit {quoted(shown(path))}, which decides them, and bring it into {governed.branch}"
     return None
 
 

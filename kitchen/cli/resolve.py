@@ -73,12 +73,12 @@ def _go_on(app: App, services: Services, now: Resolution, *, as_json: bool) -> N
     if now.conflicts:
         output.step(f"merging {now.parent.branch} into {found.branch}, with both versions in the files that conflict")
         now = begin(app.repository, now)
-    if now.changes.unresolved:
+    if now.changes.to_mend:
         if not as_json:
-            for path in now.changes.unresolved:
+            for path in now.changes.to_mend:
                 output.emit(str(now.worktree / path))
-        _report(found, now.changes.unresolved, as_json=as_json)
-        raise Conflict(halted(now.worktree, now.changes), hint=way_out(now.worktree, now.changes))
+        _report(found, now.changes.to_mend, as_json=as_json)
+        raise Conflict(halted(now.worktree, now.changes), hint=way_out(now.worktree, now.changes, found.name))
     commit = finish(services, app.repository, now, say=output.step)
     _report(found, commit=commit, as_json=as_json)
     output.done(f"{found.name} is up to date with {now.parent.name}: {commit[:12]}")

@@ -11,6 +11,7 @@ from kitchen.app import Services
 from kitchen.cli import output
 from kitchen.cli.options import changing_options, current_app, environment_option, json_option
 from kitchen.domain.kitchen import Kitchen
+from kitchen.domain.words import quoted
 from kitchen.errors import InvalidInput, KitchenError, NotFound
 
 of_kitchen = click.option("-k", "--kitchen", metavar="K", help="A kitchen: its own secrets, not the environment's.")
@@ -58,7 +59,7 @@ def get(
     if key is not None and key not in kept:
         raise NotFound(
             f"the secret {path!r} has no key {key!r} (it has: {', '.join(sorted(kept))})",
-            hint=f"kitchen secret get {path}",
+            hint=f"kitchen secret get {quoted(path)}",
         )
     shown = {name: value if reveal else "***" for name, value in kept.items() if key in (None, name)}
     if as_json:
@@ -123,7 +124,7 @@ def delete(*, path: str, environment: str | None, kitchen: str | None, dry_run: 
 @environment_option
 def rotate(path: str, environment: str | None) -> None:
     """(Not there yet.) Give a secret that kitchen made a new value."""
-    raise KitchenError("kitchen secret rotate is not there yet", hint=f"kitchen secret set {path} KEY")
+    raise KitchenError("kitchen secret rotate is not there yet", hint=f"kitchen secret set {quoted(path)} KEY")
 
 
 def _place(environment: str | None, kitchen: str | None) -> tuple[Services, Kitchen | None]:

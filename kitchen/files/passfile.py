@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kitchen.domain.connection import Credentials
 from kitchen.domain.secret import Secret
+from kitchen.domain.words import quoted
 from kitchen.errors import InvalidInput
 
 _FIELD = re.compile(r"((?:[^:\\]|\\.)*)(?::|$)")
@@ -18,7 +19,7 @@ def password_of(login: Credentials, file: Path) -> Secret | None:
     if not file.is_file():
         return None
     if file.stat().st_mode & 0o077:
-        raise InvalidInput(f"the password file {file} is open to others", hint=f"chmod 600 {file}")
+        raise InvalidInput(f"the password file {file} is open to others", hint=f"chmod 600 {quoted(file)}")
     wanted = (
         login.host if not login.host.startswith("/") else "localhost",
         str(login.port),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from kitchen.domain.kitchen import Kind, State, way_up
 from kitchen.domain.merge_request import RequestState
 from kitchen.domain.run import RunState
 from kitchen.domain.words import counted
-from kitchen.operations.unfinished import halted, way_on, way_out
+from kitchen.operations.unfinished import git_in, halted, way_on, way_out
 from kitchen.ports.repository import Changes
 
 if TYPE_CHECKING:
@@ -34,14 +33,14 @@ def next_command(
     if kitchen.kind is not Kind.WORKING:
         return f"kitchen enter {name}", "it is the standing kitchen of its environment"
     if (changes.halted or changes.unresolved) and kitchen.worktree is not None:
-        why = f"{halted(kitchen.worktree, changes)}; {way_out(kitchen.worktree, changes)}"
+        why = f"{halted(kitchen.worktree, changes)}; {way_out(kitchen.worktree, changes, name)}"
         return way_on(name, kitchen.worktree, changes), why
     if kitchen.asked is not None:
         follows = f"{kitchen.asked.by} asked for its merge: this follows the answer"
         waits = kitchen.asked.said if kitchen.asked.state is RequestState.WAITING else None
         return f"kitchen merge {name}", waits or follows
-    if changes.paths:
-        git = f"git -C {shlex.quote(str(kitchen.worktree))}"
+    if changes.paths and kitchen.worktree is not None:
+        git = git_in(kitchen.worktree)
         return f"{git} add --all && {git} commit", "there are uncommitted changes"
     if left := next((each for each in elsewhere if each.subject != PANTRY and not each.is_going_on), None):
         return _end(left)

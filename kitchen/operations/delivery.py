@@ -21,7 +21,7 @@ from kitchen.operations.delivery_services import DeliveryServices
 from kitchen.operations.private_folders import private_folder
 from kitchen.operations.review import agreement
 from kitchen.operations.sharing import base_of, here, truth
-from kitchen.operations.unfinished import halted, way_out
+from kitchen.operations.unfinished import git_in, halted, way_out
 from kitchen.ports import MergePreview, Repository
 
 
@@ -154,10 +154,10 @@ def refuse_dirty(repository: Repository, branch: str, *, any_change: bool, incom
             known = {*repository.files(head, ""), *incoming}
             changes = tuple(change for change in changes if change in known)
         if changes:
-            more = f" and {len(changes) - 5} more" if len(changes) > 5 else ""
+            more, git = f" and {len(changes) - 5} more" if len(changes) > 5 else "", git_in(path)
             raise Conflict(
                 f"{path} has changes that are not committed: {', '.join(changes[:5])}{more}",
-                hint=f"git -C {path} add --all && git -C {path} commit, or git -C {path} stash --include-untracked",
+                hint=f"{git} add --all && {git} commit, or {git} stash --include-untracked",
             )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from kitchen.domain.words import quoted
 from kitchen.errors import Conflict, KitchenError
 from kitchen.operations.demo_tour import Command, Edit
 from kitchen.operations.project import EXAMPLE
@@ -97,7 +98,7 @@ class Stage:
             raise KitchenError(
                 f"the tour stopped: `{' '.join(words[:3])} …` ended with {answer.returncode}, "
                 f"not with {' or '.join(str(code) for code in command.expect)}",
-                hint=f"cd {self.folder} && kitchen doctor",
+                hint=f"cd {quoted(self.folder)} && kitchen doctor",
             )
         return Played(answer.returncode, seconds)
 

@@ -159,7 +159,7 @@ def status(services: KitchenServices, repository: Repository, kitchen: Kitchen, 
     command, because = next_command(overview, changes, elsewhere)
     if command == f"kitchen status {kitchen.name}":  # which was just typed
         command = _rather(services, repository, kitchen, may_use=overview.may_use)
-    return Status(overview, changes.paths, changes.unresolved, elsewhere, command, because)
+    return Status(overview, changes.paths, changes.to_mend, elsewhere, command, because)
 
 
 def _rather(services: KitchenServices, repository: Repository, kitchen: Kitchen, *, may_use: bool) -> str:

@@ -15,6 +15,7 @@ from kitchen.domain.lent_keys import lender_of
 from kitchen.domain.recipe import Node, Recipe
 from kitchen.domain.run import Run
 from kitchen.domain.secret import Secret, SecretReference
+from kitchen.domain.words import quoted
 from kitchen.errors import InvalidInput, NotFound, NotPermitted
 from kitchen.operations.enter import EnterServices, kitchen_environment
 from kitchen.operations.external import PROVISIONER_PATH
@@ -78,7 +79,7 @@ def secrets_of(services: Services, kitchen: Kitchen, recipe: Recipe) -> dict[str
                 if kept is None:
                     raise NotFound(
                         f"node {node.name!r} needs the secret {path!r}, which {kitchen.environment!r} has not",
-                        hint=f"kitchen secret set {path} -e {kitchen.environment}",
+                        hint=f"kitchen secret set {quoted(path)} -e {kitchen.environment}",
                     )
                 found[path] = kept
     return found
@@ -137,7 +138,9 @@ def _parts(reference: str, node: Node) -> tuple[str, str]:
 
 def _value(secrets: Mapping[str, Mapping[str, str]], path: str, key: str, node: Node) -> str:
     if key not in secrets[path]:
-        raise NotFound(f"node {node.name!r}: the secret {path!r} has no key {key!r}", hint=f"kitchen secret get {path}")
+        raise NotFound(
+            f"node {node.name!r}: the secret {path!r} has no key {key!r}", hint=f"kitchen secret get {quoted(path)}"
+        )
     return secrets[path][key]
 
 

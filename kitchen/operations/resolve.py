@@ -12,7 +12,7 @@ from kitchen.errors import Conflict, InvalidInput
 from kitchen.operations.above import Above
 from kitchen.operations.delivery import head_of, refuse_dirty, shared_head_of
 from kitchen.operations.sharing import fetch, truth
-from kitchen.operations.unfinished import halted, way_out
+from kitchen.operations.unfinished import git_in, halted, way_out
 from kitchen.operations.update import Update, UpdateServices, message, parent_of, update
 from kitchen.ports import Changes, Repository
 
@@ -94,8 +94,10 @@ def begin(repository: Repository, found: Resolution) -> Resolution:
 
 def finish(services: UpdateServices, repository: Repository, found: Resolution, *, say: Say) -> str:
     """Commit what is resolved, go on with the update and return the commit; raises Conflict while files are not."""
-    if found.changes.unresolved or found.changes.halted != "merge":
-        raise Conflict(halted(found.worktree, found.changes), hint=way_out(found.worktree, found.changes))
+    if found.changes.to_mend or found.changes.halted != "merge":
+        raise Conflict(
+            halted(found.worktree, found.changes), hint=way_out(found.worktree, found.changes, found.kitchen.name)
+        )
     old = head_of(repository, found.kitchen)
     say(f"committing the merge of {found.parent.branch} into {found.kitchen.branch}")
     new = repository.commit_merge(found.worktree, message(found.kitchen, found.parent))
@@ -107,5 +109,5 @@ def finish(services: UpdateServices, repository: Repository, found: Resolution, 
 def give_up(repository: Repository, found: Resolution) -> None:
     """Put the worktree back to what it was before the merge."""
     if found.changes.halted != "merge":
-        raise Conflict(f"no merge is under way in {found.worktree}", hint=f"git -C {found.worktree} status")
+        raise Conflict(f"no merge is under way in {found.worktree}", hint=f"{git_in(found.worktree)} status")
     repository.abort_merge(found.worktree)

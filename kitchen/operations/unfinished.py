@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kitchen.domain.kitchen import Kitchen, State
+from kitchen.domain.words import quoted
 from kitchen.errors import Conflict
+from kitchen.operations.homes import worktrees_of
 
 if TYPE_CHECKING:
     from kitchen.ports import Changes, Control, Repository
@@ -35,29 +37,49 @@ def refuse_halted(repository: Repository, branch: str) -> None:
 def halted(worktree: Path, changes: Changes) -> str:
     """Return in which state git left a worktree."""
     during = f"{worktree} is in the middle of a git {changes.halted}" if changes.halted else f"{worktree} has conflicts"
+    if changes.marked and not changes.unresolved:
+        stand = "conflict markers (<<<<<<<, >>>>>>>) stand in what was added as resolved"
+        return f"{during}: {stand}: {_some(changes.marked)}"
     return f"{during}: {_unresolved(changes.unresolved)}"
 
 
-def way_out(worktree: Path, changes: Changes) -> str:
-    """Return what to type there, forward and back."""
-    git, what = f"git -C {worktree}", changes.halted
-    on = {"merge": "kitchen resolve", None: f"{git} commit"}.get(what, f"{git} {what} --continue")
-    back = f"; to give up: {git} {what} --abort" if what is not None else ""
-    if not changes.unresolved:
+def git_in(worktree: Path) -> str:
+    """Return how to call git there, to be typed in any folder."""
+    return f"git -C {quoted(worktree)}"
+
+
+def _kitchen_of(worktree: Path) -> str | None:
+    """Return whose worktree it is, or None where somebody made it by hand."""
+    return worktree.name if worktree.parent == worktrees_of(worktree.parent.parent.parent) else None
+
+
+def way_out(worktree: Path, changes: Changes, kitchen: str | None = None) -> str:
+    """Return what to type there, forward and back; a merge is ended and given up by the name of its kitchen."""
+    git, what = git_in(worktree), changes.halted
+    kitchen = kitchen or _kitchen_of(worktree)
+    if what == "merge" and kitchen is not None:
+        on, back = f"kitchen resolve {kitchen}", f"; to give up: kitchen resolve {kitchen} --abort"
+    else:
+        on = f"{git} commit" if what in ("merge", None) else f"{git} {what} --continue"
+        back = f"; to give up: {git} {what} --abort" if what is not None else ""
+    if not changes.to_mend:
         return f"{on}{back}"
-    return f"mend the files, {git} add {shlex.join(changes.unresolved[:5])}, then {on}{back}"
+    return f"mend the files, {git} add {shlex.join(changes.to_mend[:5])}, then {on}{back}"
 
 
 def way_on(kitchen: str, worktree: Path, changes: Changes) -> str:
     """Return the one command that says what is left to do there, or does it."""
-    git = f"git -C {shlex.quote(str(worktree))}"
+    git = git_in(worktree)
     if changes.halted == "merge":
         return f"kitchen resolve {kitchen}"
-    return f"{git} status" if changes.unresolved else f"{git} {changes.halted} --continue"
+    return f"{git} status" if changes.to_mend else f"{git} {changes.halted} --continue"
 
 
 def _unresolved(paths: tuple[str, ...]) -> str:
     if not paths:
         return "everything in it is resolved, and it is not committed yet"
-    more = f" and {len(paths) - 5} more" if len(paths) > 5 else ""
-    return f"unresolved {'is' if len(paths) == 1 else 'are'} {', '.join(paths[:5])}{more}"
+    return f"unresolved {'is' if len(paths) == 1 else 'are'} {_some(paths)}"
+
+
+def _some(paths: tuple[str, ...]) -> str:
+    return ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")

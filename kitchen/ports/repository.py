@@ -41,6 +41,12 @@ class Changes:
     unresolved: tuple[str, ...]  # of those: two sides changed them, and nobody has decided
     halted: str | None  # what git is in the middle of: merge, rebase, cherry-pick, revert
     coming: str | None = None  # the commit that is being merged
+    marked: tuple[str, ...] = ()  # added as resolved, though conflict markers stand in them
+
+    @property
+    def to_mend(self) -> tuple[str, ...]:
+        """Return the paths that wait for a person."""
+        return tuple(dict.fromkeys((*self.unresolved, *self.marked)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def test_a_conflict_is_resolved_and_the_update_goes_on(project: Project) -> None
     for words in (("update", "below"), ("merge", "below", "--yes"), ("resolve", "below")):
         said = project.kitchen(*words, expect=4).stderr
         assert f"unresolved is {_FILE}" in said, words
-        assert f"git -C {tree} merge --abort" in said
+        assert "kitchen resolve below --abort" in said
         assert f"add {_FILE}" in said
     status = _status(project)
     assert status["unresolved"] == [_FILE]
@@ -94,6 +94,24 @@ def test_a_conflict_is_resolved_and_the_update_goes_on(project: Project) -> None
     assert isinstance(overview, dict)
     assert (overview["ahead"], overview["behind"]) == (2, 0)
     assert "nothing to resolve" in project.kitchen("resolve", "below").stderr
+
+
+def test_what_was_added_with_its_conflict_markers_is_not_committed(project: Project) -> None:
+    tree = _conflict(project)
+    project.kitchen("resolve", "below", expect=4)
+    before = project.git("rev-parse", "below")
+    subprocess.run(["git", "add", _FILE], cwd=tree, check=True)
+    for words in (("resolve", "below"), ("update", "below"), ("merge", "below", "--yes")):
+        said = project.kitchen(*words, expect=4).stderr
+        assert f"conflict markers (<<<<<<<, >>>>>>>) stand in what was added as resolved: {_FILE}" in said, words
+        assert f"add {_FILE}, then kitchen resolve below; to give up: kitchen resolve below --abort" in said
+    assert project.git("rev-parse", "below") == before
+    assert _status(project)["unresolved"] == [_FILE]
+    (tree / _FILE).write_text("both\n")
+    assert _FILE in project.kitchen("resolve", "below", expect=4).stderr, "mended, and not added"
+    subprocess.run(["git", "add", _FILE], cwd=tree, check=True)
+    project.kitchen("resolve", "below")
+    assert project.git("show", f"below:{_FILE}") == "both"
 
 
 def test_a_conflict_can_be_given_up(project: Project) -> None:

@@ -11,7 +11,9 @@ import pytest
 
 from kitchen.adapters.git import GitRepository, open_repository
 from kitchen.errors import Conflict, InvalidInput, NotFound
-from kitchen.ports import RefUpdate
+from kitchen.operations.delivery import refuse_dirty
+from kitchen.operations.unfinished import way_out
+from kitchen.ports import Changes, RefUpdate
 from tests.contracts.repositories import change, git, head, make_root
 
 
@@ -140,3 +142,22 @@ def test_a_lock_left_by_a_killed_git_is_removed_and_a_living_one_is_not(reposito
         worker.communicate(timeout=10)
     repository.update_refs([RefUpdate("refs/heads/dev", new, old)], reason="free")
     assert (repository.head("dev"), lock.exists()) == (new, False)
+
+
+def test_what_is_advised_there_can_be_typed_though_a_folder_has_a_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_root(tmp_path / "my shop", monkeypatch)
+    repository = open_repository(root)
+    path = root / ".kitchen" / "worktrees" / "dev"
+    repository.add_worktree(path, "dev")
+    (path / "a file.sql").write_text("new\n")
+    with pytest.raises(Conflict) as refused:
+        refuse_dirty(repository, "dev", any_change=True)
+    assert refused.value.hint is not None
+    command = refused.value.hint.partition(", or")[0].removesuffix("commit") + "commit -m work"
+    subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True)
+    assert repository.changes(path) == ()
+    for what in ("merge", "rebase", None):
+        said = way_out(root, Changes(("a file.sql",), ("a file.sql",), what))
+        assert f"git -C '{root}' add 'a file.sql', then git -C '{root}' " in said

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from kitchen.domain.words import quoted
 from kitchen.errors import Unavailable
 
 SERVICE_USER = "kitchen"
@@ -50,7 +51,8 @@ def service_account(cluster: Path) -> Account:
         raise Unavailable(f"{cluster} is a link; the data of a server that root starts must lie there itself")
     if owner.st_uid == 0:
         raise Unavailable(
-            f"{cluster} belongs to root, and PostgreSQL does not run as root", hint=f"chown -R {SERVICE_USER} {cluster}"
+            f"{cluster} belongs to root, and PostgreSQL does not run as root",
+            hint=f"chown -R {SERVICE_USER} {quoted(cluster)}",
         )
     return Account(_name_of(owner.st_uid), owner.st_uid, owner.st_gid)
 

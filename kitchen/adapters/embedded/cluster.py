@@ -15,6 +15,7 @@ from pathlib import Path
 from zlib import crc32
 
 from kitchen.adapters.embedded.account import Account, closed_to
+from kitchen.domain.words import quoted
 from kitchen.errors import Unavailable
 
 SOCKET_PATH_BYTES = 107  # what a sockaddr_un holds
@@ -53,7 +54,7 @@ class ClusterFolder:
         if shut is not None:
             raise Unavailable(
                 f"the server runs as user {account.name!r}, who may not pass through the folder {shut}",
-                hint=f"chmod o+x {shut}, or set KITCHEN_HOME to a folder that others may pass through",
+                hint=f"chmod o+x {quoted(shut)}, or set KITCHEN_HOME to a folder that others may pass through",
             )
 
     def remembered(self) -> Remembered | None:

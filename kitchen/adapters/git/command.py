@@ -12,6 +12,7 @@ from pathlib import Path
 from kitchen.adapters.git import process
 from kitchen.adapters.git.process import Answer, shown
 from kitchen.adapters.git.ways import PROTOCOLS, USERS, way
+from kitchen.domain.words import quoted
 from kitchen.errors import Conflict, KitchenError, NotFound, NotPermitted, Unavailable
 
 QUICK = 60.0  # seconds; reading and moving refs
@@ -31,6 +32,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "add": frozenset({"--all"}),
     "commit": frozenset({"--quiet", "--no-verify", "--no-gpg-sign", "-F-"}),
     "log": frozenset({"-z", "--no-show-signature", "--no-color", "--format=%H%x1f%an%x1f%ae%x1f%cI%x1f%s"}),
+    "ls-files": frozenset({"--resolve-undo", "-z"}),
     "ls-tree": frozenset({"-r", "-z", "--name-only", "--full-tree"}),
     "merge": frozenset({"--abort", "--no-commit", "--no-ff", "--quiet"}),
     "merge-base": frozenset({"--is-ancestor", "--octopus"}),
@@ -48,8 +50,8 @@ ALLOWED: Mapping[str, frozenset[str]] = {
                            "--no-guess-remote", "--no-checkout", "--lock", "--reason=initializing", "unlock"}),
 }  # fmt: skip
 _READING = frozenset({
-    "cat-file", "config", "diff-tree", "for-each-ref", "log", "ls-tree", "merge-base", "rev-list", "rev-parse",
-    "status", "worktree list",
+    "cat-file", "config", "diff-tree", "for-each-ref", "log", "ls-files", "ls-tree", "merge-base", "rev-list",
+    "rev-parse", "status", "worktree list",
 })  # fmt: skip
 # What may talk to other machines: see network.py, which alone gives these commands.
 NETWORK: Mapping[str, frozenset[str]] = {
@@ -272,6 +274,6 @@ class Locked(Conflict):
     def __init__(self, path: Path) -> None:
         super().__init__(
             f"git's lock {path} is there: a git process works in this project, or one was killed",
-            hint=f"when no git runs any more: rm '{path}'",
+            hint=f"when no git runs any more: rm {quoted(path)}",
         )
         self.path = path

@@ -8,6 +8,7 @@ from kitchen.adapters.git.command import GitCommand
 from kitchen.adapters.git.discovery import open_repository
 from kitchen.adapters.git.repository import GitRepository
 from kitchen.adapters.git.worktrees import ignore
+from kitchen.domain.words import quoted
 from kitchen.errors import Conflict
 
 
@@ -15,7 +16,7 @@ def create_repository(folder: Path) -> GitRepository:
     """Make a git repository with branch main in a folder that has none; raises Conflict."""
     folder = folder.resolve()
     if (folder / ".git").exists():
-        raise Conflict(f"{folder} is a git project already", hint=f"cd {folder}")
+        raise Conflict(f"{folder} is a git project already", hint=f"cd {quoted(folder)}")
     folder.mkdir(parents=True, exist_ok=True)
     # no template: hooks of the machine's own template are not this project's
     GitCommand(folder).run("init", "--quiet", "--initial-branch=main", "--template=")

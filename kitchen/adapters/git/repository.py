@@ -338,7 +338,9 @@ class GitRepository:
         entries = [entry for entry in out.split("\0") if entry]
         unresolved = tuple(entry[3:] for entry in entries if entry[:2] in _UNRESOLVED)
         paths = tuple(entry[3:] for entry in entries)
-        return Changes(paths, unresolved, worktrees.halted(worktree), worktrees.coming(worktree))
+        halted = worktrees.halted(worktree)
+        marked = worktrees.marked(self.git, worktree) if halted is not None else ()
+        return Changes(paths, unresolved, halted, worktrees.coming(worktree), marked)
 
     def start_merge(self, worktree: Path, commit: str) -> None:
         """Merge a commit into a clean worktree's branch, leaving conflicts in the files and the commit to be made."""

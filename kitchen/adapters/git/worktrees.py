@@ -11,6 +11,8 @@ from tempfile import TemporaryDirectory
 
 from kitchen.adapters.git.command import SLOW, GitCommand
 from kitchen.adapters.git.process import Answer
+from kitchen.domain.conflict_markers import first_marker
+from kitchen.domain.words import quoted
 from kitchen.errors import Conflict, InvalidInput, KitchenError, NotFound
 
 IGNORED = "/.kitchen/"
@@ -59,6 +61,17 @@ def coming(worktree: Path) -> str | None:
     return next(iter(mark.read_text(errors="replace").split()), None) if mark.exists() else None
 
 
+def marked(git: GitCommand, worktree: Path) -> tuple[str, ...]:
+    """Return the paths that conflicted, were added as resolved, and still hold conflict markers."""
+    told = git.run("ls-files", "--resolve-undo", "-z", folder=worktree).out.split("\0")
+    paths = dict.fromkeys(entry.partition("\t")[2] for entry in told if entry)  # one entry for each version
+    return tuple(path for path in paths if first_marker(_added(git, worktree, path)) is not None)
+
+
+def _added(git: GitCommand, worktree: Path, path: str) -> str:
+    return git.run("cat-file", "blob", values=[f":0:{path}"], expect=(0, 128), folder=worktree).out
+
+
 def _git_folder(worktree: Path) -> Path:
     marker = worktree / ".git"
     return marker if marker.is_dir() else worktree / marker.read_text(errors="replace").strip().removeprefix("gitdir: ")
@@ -89,7 +102,10 @@ def add(git: GitCommand, common_dir: Path, path: Path, branch: str) -> None:
     if _is_half(common_dir, path):
         shutil.rmtree(path)
     if path.exists() and any(path.iterdir()):
-        raise Conflict(f"{path} is in the way: it holds files that are no worktree", hint=f"move {path} elsewhere")
+        raise Conflict(
+            f"{path} is in the way: it holds files that are no worktree",
+            hint=f"move {quoted(path)} elsewhere",
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     # of what the folder's own configuration would start nothing may run, and that is known only where the folder is;
     # meanwhile it is marked as git itself marks it
@@ -116,7 +132,7 @@ def remove(git: GitCommand, common_dir: Path, path: Path) -> None:
     mine = any(known.path == path for known in all_of(git)) if path.exists() or _remembers(common_dir, path) else False
     if not mine and not _is_half(common_dir, path):
         if path.exists() and any(path.iterdir()):
-            raise Conflict(f"{path} is no worktree of this project; it was left alone", hint=f"ls {path}")
+            raise Conflict(f"{path} is no worktree of this project; it was left alone", hint=f"ls {quoted(path)}")
         return
     if mine:
         answer = git.run("worktree", "remove", "--force", "--force", values=[str(path)], expect=range(256))
@@ -199,7 +215,7 @@ def _sharper(error: KitchenError, path: Path, branch: str) -> KitchenError:
     if "is already checked out" in error.message or "is already used by worktree" in error.message:
         return Conflict(f"the branch {branch!r} is checked out elsewhere", hint="git worktree list")
     if "already exists" in error.message:
-        return Conflict(f"{path} is in the way", hint=f"move {path} elsewhere")
+        return Conflict(f"{path} is in the way", hint=f"move {quoted(path)} elsewhere")
     if "invalid reference" in error.message:
         return NotFound(f"there is no branch {branch!r}", hint="git branch --list")
     return error
