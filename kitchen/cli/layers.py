@@ -155,7 +155,8 @@ def _nothing(kitchen: Kitchen) -> str:
 def _tell_newer(services: Services, kitchen: Kitchen) -> None:
     """Say that there is newer data, which a plain update leaves alone."""
     newest = services.control.pantries.newest()
-    if newest is not None and newest.version != kitchen.pantry:
+    is_older = kitchen.data != "none" if kitchen.pantry is None else True
+    if newest is not None and newest.version != kitchen.pantry and is_older:
         has = f"v{kitchen.pantry} of the pantry" if kitchen.pantry is not None else "no pantry"
         output.say(f"  it reads {has}, and v{newest.version} is there: kitchen update {kitchen.name} --data")
 

@@ -91,7 +91,19 @@ def test_a_kitchen_from_before_the_first_pantry_is_told_of_it(people: Project) -
     people.kitchen("pantry", "refresh")
     assert _next(people)["early"] == "kitchen update early --data"
     assert _next(people)["bare"] == "kitchen enter bare", "it was wished to be empty"
-    assert "none (v1 is there)" in people.kitchen("status", "early").stdout
+    assert "none (v1 is there): kitchen update early --data" in people.kitchen("status", "early").stdout
+    for words in (("update", "early"), ("update", "early", "--dry-run")):
+        said = people.kitchen(*words).stderr
+        assert "early has everything of dev already" in said, words
+        assert "it reads no pantry, and v1 is there: kitchen update early --data" in said, words
+    assert "--data" not in people.kitchen("update", "bare").stderr
+    people.kitchen("update", "early", "--data")
+    assert "--data" not in people.kitchen("update", "early").stderr
+    people.kitchen("pantry", "refresh")
+    assert "v1 (v2 is there): kitchen update early --data" in people.kitchen("status", "early").stdout
+    assert "it reads v1 of the pantry, and v2 is there: kitchen update early --data" in (
+        people.kitchen("update", "early", "--dry-run").stderr
+    )
     people.kitchen("update", "early", "--data")
     assert _next(people)["early"] == "kitchen enter early"
     counted = ("enter", "early", "--", "psql", "-At", "-c", "SELECT count(*) FROM person")
