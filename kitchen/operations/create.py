@@ -20,6 +20,7 @@ from kitchen.domain.secret import Secret
 from kitchen.errors import Conflict, KitchenError, NotFound, Refused
 from kitchen.operations.create_plan import Creation, StandingServices, from_document, newest_pantry, to_document
 from kitchen.operations.journalled import perform, recover
+from kitchen.operations.kept_places import place_of
 from kitchen.operations.sharing import has_moved, push_moved
 from kitchen.ports import RefUpdate, Repository
 from kitchen.saga import Step
@@ -35,7 +36,7 @@ Say = Callable[[str], None]
 def create_working(services: StandingServices, repository: Repository, creation: Creation, *, say: Say) -> Kitchen:
     """Make a working kitchen; raises what stopped it, with everything undone."""
     steps = create_steps(services, creation, repository=repository, say=say)
-    perform(services.control, "create", creation.kitchen.name, creation.arguments(), steps, say)
+    perform(services.control, "create", creation.kitchen.name, creation.arguments(repository), steps, say)
     return creation.kitchen.with_state(State.READY)
 
 
@@ -52,7 +53,7 @@ def ensure_standing(services: StandingServices, *, say: Say) -> Kitchen:
         owner=services.control.person, created_at=services.control.now(),
     )  # fmt: skip
     creation = Creation(kitchen)
-    perform(services.control, "create", kitchen.name, creation.arguments(), create_steps(services, creation), say)
+    perform(services.control, "create", kitchen.name, creation.arguments(None), create_steps(services, creation), say)
     return kitchen.with_state(State.READY)
 
 
@@ -74,7 +75,9 @@ def candidate(services: StandingServices, target: Kitchen, commit: str, operatio
 
 def rebuild(services: StandingServices, repository: Repository | None, operation: Operation) -> list[Step]:
     """Return the steps of an interrupted ``create``."""
-    return create_steps(services, Creation.from_arguments(operation.arguments), repository=repository)
+    kept = operation.arguments
+    worktree = place_of(repository, kept, is_embedded=services.environment.is_embedded)
+    return create_steps(services, Creation.from_arguments(kept, worktree), repository=repository)
 
 
 def create_steps(

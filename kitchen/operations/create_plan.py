@@ -16,6 +16,7 @@ from kitchen.domain.kitchen import Kind, Kitchen, State
 from kitchen.domain.layout import Layer, Layout
 from kitchen.domain.people import staff_of
 from kitchen.errors import Conflict, InvalidInput, NotFound, Refused
+from kitchen.operations.kept_places import kept_place
 from kitchen.operations.sharing import fetch_if_there, truth
 from kitchen.ports import Control, Quota, Repository, SecretStore, Sessions, Workspaces
 
@@ -80,11 +81,11 @@ class Creation:
     quota: Quota | None = None
     recipes: tuple[str, ...] = ()  # run when it is ready
 
-    def arguments(self) -> dict[str, object]:
+    def arguments(self, repository: Repository | None) -> dict[str, object]:
         """Return what the journal keeps."""
         return {
             "kitchen": to_document(self.kitchen),
-            "worktree": str(self.worktree) if self.worktree is not None else None,
+            **kept_place(repository, self.worktree),
             "makes_branch": self.makes_branch,
             "recipes": list(self.recipes),
             "branch_from": self.branch_from,
@@ -93,9 +94,8 @@ class Creation:
         }
 
     @classmethod
-    def from_arguments(cls, kept: Mapping[str, Any]) -> Creation:
-        """Rebuild what ``arguments`` gave."""
-        worktree = Path(kept["worktree"]) if kept["worktree"] else None
+    def from_arguments(cls, kept: Mapping[str, Any], worktree: Path | None) -> Creation:
+        """Rebuild what ``arguments`` gave; ``worktree`` is where that is now."""
         return cls(
             from_document(kept["kitchen"]), worktree, bool(kept["makes_branch"]), kept.get("branch_from"),
             bool(kept.get("pushes")), kept.get("pushed_from"), recipes=tuple(kept.get("recipes", ())),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from kitchen.domain.environment import Chain
+from kitchen.domain.environment import Chain, Environment
 from kitchen.domain.journal import Operation
 from kitchen.domain.kitchen import Kind, Kitchen, State
 from kitchen.domain.layout import Layout
@@ -20,6 +20,7 @@ from kitchen.operations.above import above_of
 from kitchen.operations.archives import archives_of
 from kitchen.operations.create import from_document, to_document
 from kitchen.operations.journalled import perform
+from kitchen.operations.kept_places import kept_place, place_of
 from kitchen.operations.sharing import fetch_if_there
 from kitchen.operations.unfinished import refuse_publishing
 from kitchen.ports import ContainerEngine, Control, ObjectStore, RefUpdate, Repository, SecretStore, Workspaces
@@ -37,6 +38,8 @@ _CACHED = (".pyc", ".egg-info")
 class DeleteServices(Protocol):
     """What deleting asks of an environment's services."""
 
+    @property
+    def environment(self) -> Environment: ...
     @property
     def chain(self) -> Chain: ...
     @property
@@ -66,11 +69,11 @@ class Deletion:
     forced: bool = False  # somebody agreed to lose work
     ignored: tuple[str, ...] = ()  # files that git does not see, and that go: for a person to know
 
-    def arguments(self) -> dict[str, object]:
+    def arguments(self, repository: Repository | None) -> dict[str, object]:
         """Return what the journal keeps."""
         return {
             "kitchen": to_document(self.kitchen),
-            "worktree": str(self.worktree) if self.worktree is not None else None,
+            **kept_place(repository, self.worktree),
             "branch_head": self.branch_head,
             "remote_head": self.remote_head,
             "recipes": list(self.recipes),
@@ -78,9 +81,8 @@ class Deletion:
         }
 
     @classmethod
-    def from_arguments(cls, kept: Mapping[str, Any]) -> Deletion:
-        """Rebuild what ``arguments`` gave."""
-        worktree = Path(kept["worktree"]) if kept["worktree"] else None
+    def from_arguments(cls, kept: Mapping[str, Any], worktree: Path | None) -> Deletion:
+        """Rebuild what ``arguments`` gave; ``worktree`` is where that is now."""
         recipes, forced = tuple(kept.get("recipes", ())), bool(kept.get("forced", True))
         there = kept.get("remote_head")
         return cls(from_document(kept["kitchen"]), worktree, kept["branch_head"], there, recipes, forced)
@@ -226,12 +228,14 @@ def _contains(repository: Repository, branch: str, commit: str) -> bool:
 def delete_kitchen(services: DeleteServices, repository: Repository, deletion: Deletion, *, say: Say) -> None:
     """Remove a kitchen and all it has; what a failure leaves, ``kitchen recover`` finishes."""
     steps = delete_steps(services, deletion, repository=repository, say=say)
-    perform(services.control, "delete", deletion.kitchen.name, deletion.arguments(), steps, say)
+    perform(services.control, "delete", deletion.kitchen.name, deletion.arguments(repository), steps, say)
 
 
 def rebuild(services: DeleteServices, repository: Repository | None, operation: Operation) -> list[Step]:
     """Return the steps of an interrupted ``delete``."""
-    return delete_steps(services, Deletion.from_arguments(operation.arguments), repository=repository)
+    kept = operation.arguments
+    worktree = place_of(repository, kept, is_embedded=services.environment.is_embedded)
+    return delete_steps(services, Deletion.from_arguments(kept, worktree), repository=repository)
 
 
 def delete_steps(
