@@ -293,7 +293,7 @@ class Services:
 
             return login_at(self.environment, found.user, found.password, role=found.role)
         now = self.embedded.administrator()  # starts it on demand; its port may have been taken while it was down
-        return replace(found, host=now.host, port=now.port)
+        return now.named(user=found.user, password=found.password, role=found.role)
 
     def binder(self, kitchen: Kitchen, *, application: str) -> Session:
         """Open what rebinds a kitchen's views: the provisioner, else the kitchen itself, which may see less."""

@@ -194,7 +194,8 @@ class VaultSecretStore:
             raise Unavailable(f"{doing}: the vault at {self.address} failed ({type(wrong).__name__})") from None
         except requests.RequestException as wrong:
             raise Unavailable(
-                f"{doing}: the vault at {self.address} does not answer ({type(wrong).__name__})", hint="kitchen doctor"
+                f"{doing}: the vault at {self.address} does not answer ({type(wrong).__name__})",
+                hint="ask whoever runs it; where it has moved: vault: in environments/",
             ) from None
 
     def _from_bad_request(self, doing: str, wrong: exceptions.InvalidRequest) -> KitchenError:

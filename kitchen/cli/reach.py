@@ -30,7 +30,8 @@ def answering(running: list[Services]) -> list[Services]:
     aside = [each for each in running if not each.environment.kitchens.working]
     silent = _silent(aside, [each for each in running if each not in aside])
     for services in silent:
-        output.warn(f"{services.environment.name} does not answer and is left out (kitchen doctor)")
+        name = services.environment.name
+        output.warn(f"{name} does not answer and is left out (kitchen doctor {name})")
     return [services for services in running if services not in silent]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from kitchen.domain.secret import Secret
 
@@ -19,6 +19,8 @@ class Credentials:
     role: str | None = None
     tls: str = "prefer"
     authorities: str | None = None  # file of the certificates that may vouch for the server, on this machine
+    environment: str | None = field(default=None, compare=False)  # whose server it is, for what is advised
+    is_embedded: bool = field(default=False, compare=False)
 
     def named(self, *, user: str, password: Secret, role: str | None = None) -> Credentials:
         """Return another login on the same database."""

@@ -46,6 +46,7 @@ def login_at(environment: Environment, user: str, password: Secret, *, role: str
         host=str(settings["host"]), port=int(str(settings.get("port", 5432))), database=str(settings["database"]),
         user=user, password=password, role=role, tls=tls,
         authorities=str(told) if told is not None else _authorities(tls),
+        environment=environment.name,
     )  # fmt: skip
 
 

@@ -59,11 +59,15 @@ class Chart:
         try:
             yield
         except Unavailable as error:
-            self.down(part, error.message, error.hint)
+            self.down(part, error.message, self._elsewhere(error.hint))
         except KitchenError as error:
-            self.fail(part, error.message, error.hint)
+            self.fail(part, error.message, self._elsewhere(error.hint))
         except OSError as error:
             self.fail(part, f"{error.strerror or type(error).__name__}: {error.filename or ''}".strip(": "))
+
+    def _elsewhere(self, hint: str | None) -> str | None:
+        """Return a hint, unless it leads to where we are."""
+        return None if hint in ("kitchen doctor", f"kitchen doctor {self.environment}") else hint
 
     def _add(self, part: str, level: Level, says: str, hint: str | None) -> None:
         self.findings.append(Finding(self.environment, part, level, says, hint))

@@ -71,8 +71,8 @@ def log_in(services: Services, person: str, password: Secret, *, renews: bool) -
     except NotPermitted as refused:
         if services.secrets.read(login_path(person)) is None:
             raise
-        hint = f"kitchen whoami -e {services.environment.name}: a login of {person} is kept here, perhaps a newer one"
-        raise NotPermitted(refused.message, hint=hint) from None
+        other = f"a login of {person} is kept here, perhaps a newer one: kitchen whoami -e {services.environment.name}"
+        raise NotPermitted(refused.message, hint=f"{other}; else {refused.hint}") from None
     _keep(services, identity, password, provisioner)
     if renews:
         new = Secret(randomness.token_urlsafe(24))

@@ -233,7 +233,10 @@ def test_what_is_wrong_is_said(project: Project, place: Place, tmp_path: Path) -
 
     kept = project.kitchen("secret", "get", "provisioner", "password", "--reveal", "-e", "production").stdout.strip()
     project.kitchen("secret", "set", "provisioner", "password=-", "-e", "production", "--yes", typed="another")
-    assert "password authentication failed" in project.kitchen("up", "production", expect=8).stderr
+    refused = project.kitchen("up", "production", expect=8).stderr
+    assert "password authentication failed" in refused
+    assert "kitchen environment install production --new-password" in refused
+    assert "kitchen secret set provisioner" in examined(project, "production", expect=1)["server"]["hint"]
     project.kitchen("secret", "set", "provisioner", "password=-", "-e", "production", "--yes", typed=kept)
 
     file = project.root / "environments" / "production.yaml"
@@ -244,8 +247,10 @@ def test_what_is_wrong_is_said(project: Project, place: Place, tmp_path: Path) -
     assert "kitchen environment install" in missing.stderr
     file.write_text(right.replace(str(place.administrator.port), "1"))
     down = project.kitchen("up", "production", expect=6)
-    assert "kitchen doctor" in down.stderr
-    assert examined(project, "production", expect=6)["server"]["level"] == "down"
+    assert "port 1;" in down.stderr
+    assert "kitchen doctor" not in down.stderr
+    found = examined(project, "production", expect=6)["server"]
+    assert (found["level"], "port 1;" in found["hint"]) == ("down", True)
     file.write_text(right.replace('"tls": "disable"', '"tls": "require"'))
     untrusted = project.kitchen("up", "production", expect=6)
     assert "warehouse.tls" in untrusted.stderr

@@ -239,7 +239,10 @@ def test_a_leaver(team: Team) -> None:
     for credentials in (login, lease):
         with pytest.raises(NotPermitted):
             connect(credentials, application="acceptance test")
-    fay.kitchen("list", "-e", "dev", expect=8)
+    for command, typed in ((["list", "-e", "dev"], None), (["login", "-e", "dev", "--person", "fay"], "guessed\n")):
+        told = fay.kitchen(*command, typed=typed, expect=8).stderr
+        assert "an admin types: kitchen environment admit fay -e dev" in told
+        assert "kitchen doctor" not in told
     assert fay.kitchen("list", "--json", expect=8).stdout == "", "no kitchens and no answer are two things"
     team.project.kitchen("environment", "revoke", "fay", "-e", "dev", "--yes")  # again is success
     team.project.kitchen("hand", "left", "gil")

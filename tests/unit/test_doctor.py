@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from kitchen.domain import login_advice
+from kitchen.domain.connection import Credentials
 from kitchen.domain.environment import Environment, Service, Toolchain
+from kitchen.domain.secret import Secret
 from kitchen.errors import Conflict, Unavailable
 from kitchen.operations.doctor_server import ServerFacts, judge
 from kitchen.operations.findings import Chart, Finding, Level, exit_code
@@ -92,6 +95,37 @@ def test_an_error_becomes_a_finding_and_hides_nothing() -> None:
     ]  # fmt: skip
     assert chart.findings[0].hint == "kitchen up"
     assert "/somewhere" in chart.findings[2].says
+
+
+@pytest.mark.parametrize("hint", ["kitchen doctor", "kitchen doctor dev"])
+def test_no_finding_sends_its_reader_to_where_it_was_found(hint: str) -> None:
+    chart = Chart("dev")
+    with chart.examining("server"):
+        raise Unavailable("no answer", hint=hint)
+    with chart.examining("masking"):
+        raise Unavailable("no answer", hint="kitchen doctor production")
+    assert [found.hint for found in chart.findings] == [None, "kitchen doctor production"]
+
+
+@pytest.mark.parametrize(
+    ("user", "advised"),
+    [
+        ("kitchen__dev__ann_miller__person", "kitchen login -e dev --person ann_miller"),
+        ("kitchen__dev__ann_miller__person", "kitchen environment admit ann_miller -e dev --new-password"),
+        ("kitchen__dev__provisioner", "kitchen environment install dev --new-password"),
+        ("kitchen__dev__profit", "kitchen doctor dev"),
+    ],
+)
+def test_whose_login_is_refused_is_told_what_to_type(user: str, advised: str) -> None:
+    login = Credentials("db.example", 5432, "shop", user, Secret(""), environment="dev")
+    assert advised in login_advice.refused(login)
+
+
+def test_only_a_server_of_ours_is_started_with_up() -> None:
+    login = Credentials("db.example", 5433, "shop", "kitchen__dev__provisioner", Secret(""), environment="dev")
+    assert "db.example, port 5433" in login_advice.silent(login)
+    assert "kitchen up" not in login_advice.silent(login)
+    assert login_advice.silent(replace(login, is_embedded=True)) == "kitchen up dev"
 
 
 @pytest.mark.parametrize(

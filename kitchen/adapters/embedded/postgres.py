@@ -153,6 +153,7 @@ class EmbeddedPostgres:
         host = known.socket_folder if is_private(Path(known.socket_folder), known.owner) else self.tcp[0]
         return Credentials(
             host=host, port=known.port, database=_DATABASE, user=user, password=Secret(kept["password"]), tls="disable",
+            environment=self.environment, is_embedded=True,
         )  # fmt: skip
 
     def _password(self, path: str, user: str) -> Secret:

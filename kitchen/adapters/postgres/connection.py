@@ -17,6 +17,7 @@ from psycopg2 import errors
 from kitchen.adapters.postgres.discretion import is_of_rows, without_values
 from kitchen.adapters.postgres.patience import PatientConnection
 from kitchen.domain.connection import Credentials
+from kitchen.domain.login_advice import refused, silent
 from kitchen.errors import Conflict, KitchenError, NotFound, NotPermitted, Unavailable
 
 if TYPE_CHECKING:
@@ -229,8 +230,8 @@ def _unconnected(credentials: Credentials, said: str) -> KitchenError:
             hint="kitchen environment install makes it, or mend warehouse.database in environments/",
         )
     where = f"{credentials.database} on {server}"
-    if _NO_ROLE.search(words) or any(refusal in words for refusal in _REFUSALS):
-        return NotPermitted(f"{where} refused the login {credentials.user}: {words}", hint="kitchen doctor")
+    if _NO_ROLE.search(words) or any(sign in words for sign in _REFUSALS):
+        return NotPermitted(f"{where} refused the login {credentials.user}: {words}", hint=refused(credentials))
     if "unsupported startup parameter" in words:
         hint = "name PostgreSQL itself in environments/, not the pooler before it"
         return Unavailable(f"{where} is a connection pooler that takes no start-up options: {words}", hint=hint)
@@ -239,6 +240,4 @@ def _unconnected(credentials: Credentials, said: str) -> KitchenError:
         return Unavailable(
             f"{where} gives no connection that may be trusted (tls: {credentials.tls}): {words}", hint=hint
         )
-    return Unavailable(
-        f"{where} does not answer: {words}", hint="kitchen up, where it is embedded; else kitchen doctor"
-    )
+    return Unavailable(f"{where} does not answer: {words}", hint=silent(credentials))

@@ -10,6 +10,7 @@ from kitchen.domain.connection import Credentials
 from kitchen.domain.environment import Environment
 from kitchen.domain.installation import scram_verifier
 from kitchen.domain.layout import Layout
+from kitchen.domain.login_advice import refused
 from kitchen.domain.people import Identity, deputy_role, group_role
 from kitchen.domain.secret import Secret
 from kitchen.errors import NotFound, NotPermitted
@@ -81,7 +82,7 @@ class PgPeople:
         with self._sessions.open(login, application="kitchen login") as session:
             rows = session.query(_IDENTITY)
         if not rows:
-            raise NotPermitted(f"{login.user} is nobody in this environment any more", hint="ask one of its admins")
+            raise NotPermitted(f"{login.user} is nobody in this environment any more", hint=refused(login))
         person, user, role, is_deputy, provisioner = rows[0]
         return Identity(person, user, role, is_deputy), provisioner
 
