@@ -13,7 +13,7 @@ from kitchen.app import App, Services
 from kitchen.cli import output
 from kitchen.cli.kitchen_rows import HEADINGS, cells, columns, newer_by, pantry_of, parent_of, state_of, until
 from kitchen.cli.options import current_app, environment_option, json_option, kitchen_argument
-from kitchen.cli.reach import reachable
+from kitchen.cli.reach import is_outside, reachable
 from kitchen.domain.words import counted
 from kitchen.errors import KitchenError, NotPermitted, Unavailable
 
@@ -44,7 +44,8 @@ def _all(app: App, environment: str | None) -> tuple[list[Overview], list[Unfini
         except (Unavailable, NotPermitted) as error:
             if environment is not None:
                 raise
-            output.warn(f"{services.environment.name}: {error.message}")
+            if not (isinstance(error, NotPermitted) and is_outside(services)):
+                output.warn(f"{services.environment.name}: {error.message}")
             away.insert(0 if services.environment.kitchens.working else len(away), error)  # first what people work in
     if len(away) == len(asked):  # nothing was learned: that is not the same as no kitchens
         raise away[0] if away else Unavailable("no environment answers", hint="kitchen up, or kitchen doctor")

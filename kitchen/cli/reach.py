@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from kitchen.app import App, Services
 from kitchen.cli import output
-from kitchen.errors import KitchenError, Unavailable
+from kitchen.errors import KitchenError, NotPermitted, Unavailable
 
 PATIENCE = 2.0  # seconds for an environment that nobody named and nobody works in
 
@@ -38,6 +38,20 @@ def answering(running: list[Services]) -> list[Services]:
 def answers(services: Services) -> bool:
     """Say whether an environment answers within our patience, or refuses, which is an answer too."""
     return not _silent([services], [])
+
+
+def is_outside(services: Services) -> bool:
+    """Say whether whoever works here holds no login of an environment at all, as most people in production."""
+    if services.environment.is_embedded:
+        return False
+    try:
+        if services.own is None:
+            services.sessions.administrator()
+    except NotPermitted:
+        return True
+    except KitchenError:  # its secret store does not answer: that is another matter
+        return False
+    return False
 
 
 def _runs(services: Services) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -12,8 +13,8 @@ from kitchen.app import App, Services
 from kitchen.cli import output
 from kitchen.cli.completion import environment_names
 from kitchen.cli.options import current_app, dry_run_option, json_option
-from kitchen.cli.reach import answers
-from kitchen.errors import InvalidInput, Unavailable
+from kitchen.cli.reach import answers, is_outside
+from kitchen.errors import InvalidInput, KitchenError, Unavailable
 
 if TYPE_CHECKING:
     from kitchen.domain.environment import Environment
@@ -101,7 +102,7 @@ def _stop_everywhere(*, dry_run: bool) -> None:
 @json_option
 def doctor_command(environment: str | None, as_json: bool) -> int:
     """Check every component: versions, privileges, alignment. Exits 6 where a service is down, 1 where one is ill."""
-    from kitchen.operations.doctor import examine_environment, examine_machine, unanswered
+    from kitchen.operations.doctor import examine_environment, examine_machine, not_admitted, unanswered
     from kitchen.operations.findings import exit_code
     from kitchen.operations.services import from_the_top
 
@@ -109,10 +110,14 @@ def doctor_command(environment: str | None, as_json: bool) -> int:
     chain = app.environments
     environments = (chain.get(environment),) if environment else from_the_top(chain)
     findings = examine_machine(environments)
+    works_elsewhere = environment is None and any(_is_known(app.services(each.name)) for each in environments)
     for each in environments:
         services = app.services(each.name)
         if environment is None and services.embedded is None and not answers(services):  # asking would start it
             findings += unanswered(each)
+            continue
+        if works_elsewhere and is_outside(services):
+            findings += not_admitted(each)
             continue
         findings += examine_environment(services, app.repository, _undecided(app, services))
     if as_json:
@@ -130,6 +135,13 @@ def doctor_command(environment: str | None, as_json: bool) -> int:
         if finding.hint:
             output.emit(f"         {'':<12} try: {finding.hint}")
     return exit_code(findings)
+
+
+def _is_known(services: Services) -> bool:
+    """Say whether a person's own login of an environment is kept here."""
+    with suppress(KitchenError):  # said where it is examined
+        return services.own is not None
+    return False
 
 
 def _undecided(app: App, services: Services) -> Callable[[], Sequence[str]] | None:

@@ -130,6 +130,13 @@ def unanswered(environment: Environment) -> list[Finding]:
     return chart.findings
 
 
+def not_admitted(environment: Environment) -> list[Finding]:
+    """Say to somebody who works elsewhere that this environment was not looked at: there is no login of theirs here."""
+    chart = Chart(environment.name)
+    chart.ok("login", "not looked at: you hold no login of it, and need none to work elsewhere")
+    return chart.findings
+
+
 def _examine_git(chart: Chart) -> None:
     program = shutil.which("git")
     if program is None:

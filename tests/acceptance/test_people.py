@@ -277,6 +277,21 @@ def test_what_a_persons_login_does_not_read_is_no_fault_to_the_doctor(team: Team
     assert (masking["level"], masking["says"]) == ("warn", "not looked at: kim's login does not read production")
 
 
+def test_who_holds_no_login_of_production_hears_nothing_of_it_unless_asked(team: Team) -> None:
+    ida = team.admit("ida")
+    for command in ("list", "tree"):
+        assert "production" not in ida.kitchen(command).stderr
+        assert "not readable here" in ida.kitchen(command, "-e", "production", expect=8).stderr
+    told = json.loads(ida.kitchen("doctor", "--json").stdout)
+    (found,) = (each for each in told["findings"] if each["environment"] == "production")
+    assert (found["part"], found["level"]) == ("login", "ok")
+    assert "you hold no login of it" in found["says"]
+    ida.kitchen("doctor", "production", expect=1)
+    stranger = team.clone("stranger")
+    assert "not readable here" in stranger.kitchen("list", expect=8).stderr, "nothing else answered"
+    stranger.kitchen("doctor", expect=1)
+
+
 def test_what_is_advised_is_not_refused(team: Team) -> None:
     """Of kitchens that one may not enter, of their leftovers, and of their end."""
     moe, lea, vic = team.admit("moe"), team.admit("lea"), team.admit("vic", "viewer")
