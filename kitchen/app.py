@@ -380,21 +380,21 @@ class App:
 
     def find(self, kitchen: str | None, environment: str | None = None) -> tuple[Services, Kitchen]:
         """Return a kitchen, named or inferred from the folder, with its environment's services; raises NotFound."""
-        name = kitchen or self.inferred_kitchen()
-        if name is None:
+        if (name := kitchen or self.inferred_kitchen()) is None:
             raise InvalidInput("which kitchen? none is named and this folder belongs to none", hint="kitchen list")
-        for services in self._places(name, environment):
+        for services in (places := self._places(name, environment)):
             found = services.control.kitchens.get(name)
             if found is not None:
                 self.about(services, found)
                 return services, found
-        raise NotFound(f"there is no kitchen {name!r}", hint=f"kitchen create {name}, or kitchen list")
+        from kitchen.operations.known_kitchens import no_kitchen
+
+        raise no_kitchen(name, places, [] if environment is None else self._places(name, None))
 
     def _places(self, kitchen: str, environment: str | None) -> list[Services]:
         if environment is not None:
             return [self.services(environment)]
         if kitchen in self.environments.environments:
             return [self.services(kitchen)]
-        first = self.workbench()
-        others = [e.name for e in self.environments.environments.values() if e.kitchens.working]
-        return [first, *(self.services(name) for name in others if name != first.environment.name)]
+        working = [e.name for e in self.environments.environments.values() if e.kitchens.working]
+        return [self.services(name) for name in dict.fromkeys([self.workbench().environment.name, *working])]

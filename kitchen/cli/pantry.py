@@ -22,7 +22,7 @@ from kitchen.cli.pantry_policy import (
     shown,
 )
 from kitchen.cli.pantry_progress import Progress
-from kitchen.domain.words import quoted
+from kitchen.domain.words import counted, quoted
 from kitchen.errors import InvalidInput, NotFound, Refused
 
 if TYPE_CHECKING:
@@ -71,9 +71,11 @@ def scan_command(write: bool, environment: str | None, as_json: bool) -> None:
     if count == 0:
         output.done("every column is decided")
     elif write:
-        output.done(f"{count} proposals added to {shown(path)}: review them, then kitchen pantry check")
+        output.done(f"{counted(count, 'proposal')} added to {shown(path)}: review them, then kitchen pantry check")
     else:
-        output.say(f"{count} columns are undecided; to add these lines to {shown(path)}: kitchen pantry scan --write")
+        output.say(
+            f"{counted(count, 'column')} undecided; to add these lines to {shown(path)}: kitchen pantry scan --write"
+        )
 
 
 @pantry_command.command(name="check")
@@ -198,8 +200,8 @@ def _would_read(services: Services, policy: Policy) -> tuple[list[dict[str, obje
         rule = "structure only" if own.rows == "none" else f"where {own.where}" if own.where else "all rows"
         rows = 0 if own.rows == "none" else table.rows or (None if table.pages else 0)  # never analysed
         tables.append({"table": str(table.name), "rows": rows, "rule": rule})
-        about = f"about {rows:,}" if rows is not None else "an unknown number of"
-        output.say(f"{table.name}: {about} rows: {rule}")
+        about = f"about {counted(rows, 'row')}" if rows is not None else "an unknown number of rows"
+        output.say(f"{table.name}: {about}: {rule}")
     return tables, None
 
 

@@ -8,6 +8,7 @@ from time import monotonic
 import click
 
 from kitchen.cli import output
+from kitchen.domain.words import counted
 
 
 class Progress:
@@ -35,7 +36,7 @@ class Progress:
         self._told = now
         rate = done / max(now - self._started, 0.001)
         left = f", about {max(expected - done, 0) / rate:.0f} s left" if expected > done else ""
-        line = f"  {done:,} rows, {rate:,.0f}/s{left}"
+        line = f"  {counted(done, 'row')}, {rate:,.0f}/s{left}"
         if terminal:
             click.echo(f"\r{line:<78}", err=True, nl=False)
             self._open = True

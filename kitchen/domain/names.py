@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from hashlib import sha256
 from unicodedata import combining, normalize
+from unicodedata import name as unicode_name
 
 from kitchen.errors import InvalidInput
 
@@ -86,8 +87,14 @@ def _unreserved(name: str, what: str, example: str) -> str:
     return name
 
 
+def _foreign(text: str) -> str:
+    """Name a sign that may look like a letter of ours."""
+    sign = next((sign for sign in text if not sign.isascii() and sign.isprintable()), None)
+    return f"; {sign!r} is {unicode_name(sign, 'unknown').lower()}" if sign is not None else ""
+
+
 def _checked(text: str, what: str, length: int) -> str:
-    shown = ascii(text[:80])
+    shown = repr(text[:80])
     if len(text) > length:
         shorter = re.sub(r"_+$", "", text[:length]) if _NAME.fullmatch(text) else None
         hint = f"a shorter one, for example {shorter}" if shorter else "a name like profit or profit_by_segment"
@@ -98,7 +105,7 @@ def _checked(text: str, what: str, length: int) -> str:
         meant = f"{near}, for example" if _NAME.fullmatch(near) else "a name like profit or profit_by_segment"
         raise InvalidInput(
             f"{shown} cannot be the name of {article} {what}: "
-            "use a to z, 0 to 9 and single underscores, beginning with a letter",
+            f"use a to z, 0 to 9 and single underscores, beginning with a letter{_foreign(text)}",
             hint=meant,
         )
     return text

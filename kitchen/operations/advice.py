@@ -28,6 +28,9 @@ def next_command(
         return _end(kitchen.unfinished)
     if not kitchen.may_use:
         return _elsewhere(kitchen)
+    if kitchen.kind is Kind.CANDIDATE:
+        left = next((each for each in elsewhere if not each.is_going_on), None)
+        return _end(left) if left is not None else ("kitchen list", "it goes when what it proves is done")
     if kitchen.state is not State.READY:
         return "kitchen recover", f"it is {kitchen.state}"
     if kitchen.kind is not Kind.WORKING:

@@ -17,6 +17,7 @@ from kitchen.domain.layout import Layer, Layout
 from kitchen.domain.people import staff_of
 from kitchen.errors import Conflict, InvalidInput, NotFound, Refused
 from kitchen.operations.kept_places import kept_place
+from kitchen.operations.known_kitchens import meant
 from kitchen.operations.sharing import fetch_if_there, truth
 from kitchen.ports import Control, Quota, Repository, SecretStore, Sessions, Workspaces
 
@@ -188,7 +189,8 @@ def _parent(services: StandingServices, wanted: str | None) -> Kitchen:
     if parent is None and wanted is None:
         raise NotFound(f"environment {name!r} is not set up", hint=f"kitchen up {name}")
     if parent is None:
-        raise NotFound(f"there is no kitchen {name!r} to be the parent", hint="kitchen tree")
+        near = meant(name, services.control.kitchens.all())
+        raise NotFound(f"there is no kitchen {name!r} to be the parent{near}", hint="kitchen tree")
     if parent.kind is Kind.CANDIDATE or parent.branch is None:
         raise Conflict(f"{name!r} is a throwaway kitchen and cannot be a parent", hint="kitchen tree")
     return parent

@@ -189,7 +189,7 @@ def _examine_own_login(chart: Chart, services: Services) -> None:
     services.sessions.open(login, application="kitchen doctor").close()
     chart.ok("server", f"answers on {login.host}:{login.port}, database {login.database}")
     chart.ok("login", f"{login.user} gets in")
-    chart.ok("control", f"control schema in place, {len(services.control.kitchens.all())} kitchens recorded")
+    chart.ok("control", f"control schema in place, {counted(len(services.control.kitchens.all()), 'kitchen')} recorded")
 
 
 def _examine_secrets(chart: Chart, services: Services) -> None:

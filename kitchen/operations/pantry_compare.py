@@ -8,6 +8,7 @@ from kitchen.domain.catalogue import Catalogue, SourceTable
 from kitchen.domain.layout import TableName
 from kitchen.domain.masking import MaskKind, Policy
 from kitchen.domain.secret import Secret
+from kitchen.domain.words import counted
 from kitchen.masking import leaks, proofs, structure_texts
 from kitchen.masking.masked import Masked, masked_columns
 from kitchen.operations.pantry_key import one_off_key
@@ -84,7 +85,9 @@ def membership(subject: Subject) -> Found:
              + ", ".join(small)] if small else []  # fmt: skip
     if subject.snapshot.masked:
         notes.append("the source is masked itself: its values that lie in the range of a mask are nobody's")
-    return Found(f"{columns} columns; {compared} values compared by digests", tuple(faults), tuple(notes))
+    return Found(
+        f"{counted(columns, 'column')}; {counted(compared, 'value')} compared by digests", tuple(faults), tuple(notes)
+    )
 
 
 def _in_both(subject: Subject, table: SourceTable, masked: Masked, settings: Sequence[Secret]) -> tuple[int, int]:
@@ -140,7 +143,7 @@ def identity(subject: Subject) -> Found:
     if apart:
         notes.append(f"rows of {', '.join(apart)} cannot be paired: their key is masked, or they have none")
     share = "" if not parts_left else ", of large tables one part (all: --whole)"
-    return Found(f"{rows} rows compared by digests{share}", tuple(faults), tuple(notes))
+    return Found(f"{counted(rows, 'row')} compared by digests{share}", tuple(faults), tuple(notes))
 
 
 def _by_chance(subject: Subject, masked: Masked, rows: int) -> int:
@@ -186,7 +189,7 @@ def constants(subject: Subject) -> Found:
                     f"{table.name}.{masked.column.name}: the structure (a default, check, index, view …) names a value"
                     f" that {found} rows have; list it below `accepted:` with a reason, or change the structure"
                 )
-    return Found(f"{len(listed)} constants in {len(texts)} texts", tuple(faults))
+    return Found(f"{counted(len(listed), 'constant')} in {counted(len(texts), 'text')}", tuple(faults))
 
 
 def _filled(subject: Subject) -> list[SourceTable]:

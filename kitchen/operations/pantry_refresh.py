@@ -20,6 +20,7 @@ from kitchen.domain.masking import Policy
 from kitchen.domain.masking_document import to_document
 from kitchen.domain.sample import Sample
 from kitchen.domain.secret import Secret
+from kitchen.domain.words import counted
 from kitchen.errors import Conflict, KitchenError, Refused
 from kitchen.masking import trial
 from kitchen.masking.domains import components
@@ -256,7 +257,7 @@ def _built(services: Services, wish: Refresh, version: int, say: Say) -> Mapping
             report=lambda done, size: wish.report(done, size, max(expected, done)),
         )  # fmt: skip
         copied = time.monotonic() - copying
-        say(f"copied {sum(rows.values()):,} rows in {copied:.1f} s; building keys and indexes")
+        say(f"copied {counted(sum(rows.values()), 'row')} in {copied:.1f} s; building keys and indexes")
         finishing = time.monotonic()
         notes = services.pantry_store.finish(version, structure)
         finished = time.monotonic() - finishing

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from kitchen.domain.words import counted
+
 GUARANTEES = (
     "Every column that left production was decided in the policy; a column without a decision stops the refresh.",
     "Values were replaced on production's own server, inside the query that read them; none was stored outside.",
@@ -127,7 +129,7 @@ def _facts(report: Mapping[str, object]) -> list[tuple[str, object]]:
         ),
         *([("decided otherwise today", ", ".join(today))] if today else []),
         ("key id", report.get("key_id")),
-        ("rows", f"{sum(int(str(count)) for count in rows):,} in {len(rows)} tables"),
+        ("rows", f"{sum(int(str(count)) for count in rows):,} in {counted(len(rows), 'table')}"),
         ("made by", f"kitchen {report.get('kitchen')}"),
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kitchen.domain.words import counted
 from kitchen.masking.sql import literal
 from kitchen.operations.pantry_subject import Found, Subject
 
@@ -53,9 +54,10 @@ def rights(subject: Subject) -> Found:
         if subject.snapshot is not None:
             reads = _READS.format(prefix=literal(prefix), schemas=_listed(subject.snapshot.schemas))
             faults += [
-                f"role {role} reads {count} tables of the source" for role, count in subject.snapshot.query(reads)
+                f"role {role} reads {counted(count, 'table')} of the source"
+                for role, count in subject.snapshot.query(reads)
             ]
-    return Found(f"{roles} roles", tuple(faults))
+    return Found(counted(roles, "role"), tuple(faults))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from kitchen.domain.catalogue import SourceTable
 from kitchen.domain.layout import TableName
 from kitchen.domain.masking import MaskKind
+from kitchen.domain.words import counted
 from kitchen.errors import Refused
 from kitchen.masking import leaks, proofs, structure_texts
 from kitchen.masking.masked import masked_columns
@@ -87,7 +88,7 @@ def _coverage(subject: Subject) -> Found:
             faults.append(f"{table}.{column} is in the pantry, and the decision is drop")
     newer = ", ".join(subject.newer)
     notes = (f"the version does not have {newer}: left out by decision, or newer than it",) if newer else ()
-    return Found(f"{len(there)} columns decided", tuple(faults), notes)
+    return Found(f"{counted(len(there), 'column')} decided", tuple(faults), notes)
 
 
 def _rows(subject: Subject) -> Found:
@@ -100,8 +101,10 @@ def _rows(subject: Subject) -> Found:
         found = int(subject.store.query(leaks.count_query(subject.rows_of(table)))[0][0])
         total += found
         if found != subject.rows.get(table.name, 0):
-            faults.append(f"{table.name} has {found} rows and {subject.rows.get(table.name, 0)} left the source")
-    return Found(f"{total} rows", tuple(faults))
+            faults.append(
+                f"{table.name} has {counted(found, 'row')} and {subject.rows.get(table.name, 0)} left the source"
+            )
+    return Found(counted(total, "row"), tuple(faults))
 
 
 def _ranges(subject: Subject) -> Found:
@@ -120,7 +123,7 @@ def _ranges(subject: Subject) -> Found:
             for one, outside in zip(looked, subject.store.query(query)[0], strict=True):
                 if outside:
                     faults.append(f"{table.name}.{one.column.name}: {outside} values are no {one.decision.mask.value}")
-    return Found(f"{columns} columns", tuple(faults))
+    return Found(counted(columns, "column"), tuple(faults))
 
 
 def _shapes(subject: Subject) -> Found:
@@ -201,7 +204,7 @@ def _statistics(subject: Subject) -> Found:
             looked += 1
             if outside:
                 faults.append(f"{table.name}.{column}: statistics hold {outside} values that are no masked ones")
-    return Found(f"{looked} columns", tuple(faults))
+    return Found(counted(looked, "column"), tuple(faults))
 
 
 def _canaries(subject: Subject) -> Found:
@@ -214,12 +217,12 @@ def _canaries(subject: Subject) -> Found:
         query = proofs.canaries_query(table, subject.rows_of(table), canaries)
         for number, found in enumerate(subject.store.query(query)[0], start=1):
             if found:
-                faults[f"{table.name}: canary {number} is in {found} rows"] = None
+                faults[f"{table.name}: canary {number} is in {counted(found, 'row')}"] = None
     for what, text, _ in subject.store.query(structure_texts.query(subject.schemas())):
         for number, canary in enumerate(canaries, start=1):
             if canary.lower() in str(text or "").lower():
                 faults[f"{what}: holds canary {number}"] = None
-    return Found(f"{len(canaries)} texts in every row and in the structure", tuple(faults))
+    return Found(f"{counted(len(canaries), 'text')} in every row and in the structure", tuple(faults))
 
 
 def _groups(subject: Subject) -> Found:
@@ -232,8 +235,8 @@ def _groups(subject: Subject) -> Found:
             continue
         sets += 1
         few, rows, groups = subject.store.query(proofs.groups_query(subject.rows_of(table), columns, FEWEST))[0]
-        said = f"{few} of {groups} groups have fewer than {FEWEST} rows, {rows} rows in all"
+        said = f"{few} of {groups} groups have fewer than {FEWEST} rows, {counted(rows, 'row')} in all"
         notes.append(f"{table.name} ({', '.join(columns)}): {said}")
     if not sets:
         return Found("none are declared (`quasi_identifiers:` of a table in masking.yaml)", looked=False)
-    return Found(f"{sets} sets of quasi-identifiers", notes=tuple(notes))
+    return Found(f"{counted(sets, 'set')} of quasi-identifiers", notes=tuple(notes))

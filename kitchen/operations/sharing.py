@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from kitchen.domain.words import counted
 from kitchen.errors import Conflict, KitchenError, NotFound, NotPermitted, Unavailable
 from kitchen.ports import RefUpdate, Repository
 
@@ -55,7 +56,7 @@ def base_of(repository: Repository, branch: str) -> str | None:
     mend = f"git push {remote.name} {branch}"
     if behind:
         mend = f"git rebase {remote.name}/{branch} {branch}, then {mend}"
-    raise Conflict(f"branch {branch} here has {ahead} commits that {remote.name} has not", hint=mend)
+    raise Conflict(f"branch {branch} here has {counted(ahead, 'commit')} that {remote.name} has not", hint=mend)
 
 
 def refuse_behind(repository: Repository, branch: str, kitchen: str) -> None:
@@ -66,7 +67,7 @@ def refuse_behind(repository: Repository, branch: str, kitchen: str) -> None:
         return
     missing = repository.ahead_behind(there, local)[0]
     raise Conflict(
-        f"branch {branch} of {remote.name} has {missing} commits that are not here", hint=f"kitchen update {kitchen}"
+        f"branch {branch} of {remote.name} has {counted(missing, 'commit')} not here", hint=f"kitchen update {kitchen}"
     )
 
 

@@ -13,6 +13,7 @@ from kitchen.domain.layout import TableName
 from kitchen.domain.masking import Policy
 from kitchen.domain.sample import Pulled, Sample, SampledTable
 from kitchen.domain.secret import Secret
+from kitchen.domain.words import counted
 from kitchen.errors import InvalidInput, KitchenError, NotPermitted, Refused, Unavailable
 from kitchen.masking import subset_sql
 from kitchen.masking.select import MaskedSelect
@@ -128,7 +129,7 @@ def choose(
 
 def say_chosen(subset: Subset, say: Say) -> None:
     """Say how many rows were chosen, of which tables, and why."""
-    say(f"the sample has {subset.rows:,} rows, chosen in {subset.seconds:.1f} s:")
+    say(f"the sample has {counted(subset.rows, 'row')}, chosen in {subset.seconds:.1f} s:")
     tell(subset, say)
 
 
@@ -281,7 +282,7 @@ def check_subset(store: PantryStore, version: int, subset: Subset, rows: Mapping
     """Every chosen row arrived and no other, and keys that only the policy declares lead nowhere new."""
     started = time.monotonic()
     faults = [
-        f"{table.table}: {table.rows} rows were chosen and {rows.get(table.table, 0)} left the source"
+        f"{table.table}: {counted(table.rows, 'row')} chosen and {rows.get(table.table, 0)} left the source"
         for table in subset.tables
         if table.table in subset.pieces and rows.get(table.table, 0) != table.rows
     ]
@@ -290,7 +291,7 @@ def check_subset(store: PantryStore, version: int, subset: Subset, rows: Mapping
         found = int(store.query(subset_sql.leading_nowhere(edge, f"{child} c", parent))[0][0])
         if found > known:
             faults.append(f"{edge}: {found - known} references to {edge.parent.name} lead nowhere")
-    measured = f"{subset.rows} rows chosen, {len(subset.orphans)} declared keys followed"
+    measured = f"{counted(subset.rows, 'row')} chosen, {counted(len(subset.orphans), 'declared key')} followed"
     return Checked(
         "sample",
         "every row of the sample arrived, and every key finds its row",
@@ -338,7 +339,7 @@ def _refuse_too_many(tables: tuple[SampledTable, ...], sample: Sample) -> None:
         largest = sorted(tables, key=lambda table: -table.rows)[:_MOST_TOLD]
         told = "; ".join(f"{table.table} {table.rows:,} ({table.rule})" for table in largest)
         raise Refused(
-            f"the sample has {rows:,} rows, more than max_rows: {sample.max_rows:,}; most are of: {told}",
+            f"the sample has {counted(rows, 'row')}, more than max_rows: {sample.max_rows:,}; most are of: {told}",
             hint="ask for a smaller share, or bound what follows with max_children",
         )
 

@@ -151,7 +151,7 @@ def test_a_kitchen_made_on_one_machine_is_used_on_the_other(team: Team) -> None:
     bob.kitchen("update", "profit")
     assert team.there("profit") == second
     behind = ann.kitchen("merge", "profit", "--yes", expect=4)
-    assert "1 commits that are not here" in behind.stderr
+    assert "1 commit not here" in behind.stderr
     assert "kitchen update profit" in behind.stderr
     ann.kitchen("update", "profit")
     assert ann.git("rev-parse", "profit") == second

@@ -234,6 +234,17 @@ def test_merged_work_is_not_lost_work(shop: Project) -> None:
         shop.git("branch", "-f", "dev", before)
 
 
+def test_a_name_with_a_slip_is_told_the_one_that_was_meant(shop: Project) -> None:
+    shop.kitchen("create", "third")
+    for words in (("create", "fourth", "--parent", "thrid"), ("enter", "thrid"), ("status", "thrid"),
+                  ("delete", "thrid", "--yes")):  # fmt: skip
+        assert "did you mean 'third'?" in shop.kitchen(*words, expect=3).stderr, words
+    said = shop.kitchen("delete", "third", "-e", "production", "--yes", expect=3).stderr
+    assert "kitchen 'third' is in dev, and not in production" in said
+    assert "the same command with -e dev" in said
+    assert "did you mean" not in shop.kitchen("status", "quite_another", expect=3).stderr
+
+
 def test_what_is_not_deleted(shop: Project) -> None:
     shop.kitchen("create", "parent")
     shop.kitchen("create", "child", "--parent", "parent")

@@ -86,7 +86,7 @@ def test_what_passes_is_told_with_its_measure(place: Place, production: Producti
     assert any("staff.pay: 3 of 300 rows" in note for note in found["same-row identity"].notes)
     (groups,) = found["small groups"].notes
     assert "public.staff (age, pay)" in groups
-    assert found["canaries"].measured.startswith("1 texts")
+    assert found["canaries"].measured.startswith("1 text ")
     assert found["rights"].measured != "0 roles"
 
 

@@ -297,7 +297,7 @@ def test_the_standing_kitchen_at_the_top_holds_production_itself(production: Pla
             with pytest.raises(NotPermitted):
                 session.execute(statement)
     production.drop(candidate)
-    with pytest.raises(Conflict, match="owns 1 tables"):
+    with pytest.raises(Conflict, match="owns 1 table, not"):
         production.drop(top)
     with production.warehouse.sessions.as_administrator() as session:
         assert session.query("SELECT id FROM public.fresh") == [(1,)]

@@ -13,7 +13,8 @@ from kitchen.cli.columns import Column, fitted, wide
 from kitchen.cli.kitchen_rows import columns
 from kitchen.domain.kitchen import Kind, State
 from kitchen.domain.run import RunState
-from kitchen.operations.kitchens import LastRun, Overview
+from kitchen.operations.advice import next_command
+from kitchen.operations.kitchens import LastRun, Overview, Unfinished
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 ONE = Overview(
@@ -29,6 +30,14 @@ LONG = replace(
 STANDING = replace(
     ONE, name="dev", kind=Kind.STANDING, parent=None, expires_at=None, ahead=None, behind=None, last_run=None
 )
+
+
+def test_nobody_is_sent_into_what_is_thrown_away() -> None:
+    candidate = replace(STANDING, name="c_8ffc01234567", kind=Kind.CANDIDATE, parent="dev")
+    left = Unfinished("0a1b2c3d4e", "promote", "ann", NOW, None, "dev", is_going_on=False)
+    assert next_command(candidate)[0] == "kitchen list"
+    assert next_command(candidate, elsewhere=[left])[0] == "kitchen recover 0a1b2c3d"
+    assert next_command(STANDING)[0] == "kitchen enter dev"
 
 
 def _lines(found: list[Overview], room: int | None) -> list[str]:

@@ -91,7 +91,7 @@ class PgKitchens:
             )
         if all_of_them >= quota.total:
             raise Refused(
-                f"there are {all_of_them} kitchens, and the environment allows {quota.total}",
+                f"the environment has {counted(all_of_them, 'kitchen')}, and allows {quota.total}",
                 hint="kitchen prune, or raise kitchens.max",
             )
 

@@ -9,6 +9,7 @@ from psycopg2 import sql
 
 from kitchen.adapters.postgres.connection import PgSession, translated
 from kitchen.domain.kitchen import Kind, Kitchen
+from kitchen.domain.words import counted
 from kitchen.errors import Conflict, KitchenError
 
 BATCH = 100  # tables at a time; each takes locks on its indexes, its TOAST table and its sequences as well
@@ -136,7 +137,7 @@ def _refuse_owner_of_tables(session: PgSession, kitchen: Kitchen) -> None:
     )
     if rows[0][0]:
         raise Conflict(
-            f"the standing kitchen {kitchen.name!r} owns {rows[0][0]} tables: they are not dropped with it",
+            f"the standing kitchen {kitchen.name!r} owns {counted(rows[0][0], 'table')}, not dropped with it",
             hint=f"kitchen show {kitchen.name}",
         )
 

@@ -18,6 +18,7 @@ from kitchen.adapters.postgres.swap_plan import SwapPlan, plan_swap
 from kitchen.adapters.postgres.swap_read import found_by_name, found_by_oid, properties_of
 from kitchen.adapters.postgres.swap_trust import Joined, refuse_casts, steady
 from kitchen.domain.layout import TableName
+from kitchen.domain.words import counted
 from kitchen.errors import Conflict, KitchenError, NotPermitted, Refused
 from kitchen.ports import Exchanged, Publication, Published
 
@@ -144,7 +145,7 @@ def _refuse_strays(session: PgSession, plan: SwapPlan) -> None:
             ((count,),) = session.query(key.strays())
         if count:
             raise Refused(
-                f"the foreign key {key.name} would not hold: {count} rows refer to nothing",
+                f"the foreign key {key.name} would not hold: {counted(count, 'row')} with nothing to refer to",
                 hint="mend the node that builds the table, or drop the foreign key in a node",
             )
 
