@@ -52,23 +52,29 @@ def scan_command(write: bool, environment: str | None, as_json: bool) -> None:
 
     app, services = _place(environment)
     path, policy = policy_of(app, services, may_be_absent=True)
-    proposals = under_names(scan(services.source, policy), policy)
+    found = scan(services.source, policy)
+    proposals = under_names(found.decisions, policy)
+    stuck = {f"{table}.{column}": why for (table, column), why in found.stuck.items()}
     count = sum(len(columns) for columns in proposals.values())
     if as_json:
         documents = {
             table: {column: _document(decision) for column, decision in columns.items()}
             for table, columns in proposals.items()
         }
-        output.emit_json({"proposals": documents, "written": write and count > 0})
-    if write and count:
+        output.emit_json({"proposals": documents, "written": write and count > 0, "undecided": stuck})
+    if write and (count or stuck):
         path.parent.mkdir(parents=True, exist_ok=True)
-        add_proposals(path, proposals)
+        add_proposals(path, proposals, stuck=stuck)
     elif not as_json:
         for table, columns in proposals.items():
             output.emit(f"  {table}:")
             for column, decision in columns.items():
                 output.emit(f"    {line_of(column, decision)}")
-    if count == 0:
+    for column, why in stuck.items():
+        output.warn(f"{column} is left to you: {why}")
+    if stuck and not count:
+        output.say(f"next: decide them in {shown(path)}, then kitchen pantry check")
+    elif count == 0:
         output.done("every column is decided")
     elif write:
         output.done(f"{counted(count, 'proposal')} added to {shown(path)}: review them, then kitchen pantry check")

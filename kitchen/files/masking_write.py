@@ -17,16 +17,22 @@ _HEAD = """\
 # yaml-language-server: $schema=schema/masking.json
 # One decision for every column that leaves the parent; a column without one stops the refresh.
 """
+_STUCK = "# Left to you: columns that no proposal fits. `keep` with a `why`, `sql`, or `rows: none` for their table."
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./() -]*[A-Za-z0-9_)]|[A-Za-z_]")
 _EMPTY = re.compile(r"tables:\s*\{\s*\}\s*")
 _WORDS = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n"])
 
 
-def add_proposals(path: Path, proposals: Proposals, *, shown: str | None = None) -> None:
-    """Add decisions to the file; raises Refused where it cannot be done by adding lines."""
+def add_proposals(
+    path: Path, proposals: Proposals, *, stuck: Mapping[str, str] | None = None, shown: str | None = None
+) -> None:
+    """Add decisions to the file, and as comments what a person must decide, with the reason.
+
+    Raises Refused where it cannot be done by adding lines.
+    """
     name = shown or f"{path.parent.name}/{path.name}"
     text = path.read_text(encoding="utf-8") if path.exists() else _HEAD
-    changed = with_proposals(text, proposals, shown=name)
+    changed = with_stuck(with_proposals(text, proposals, shown=name), stuck or {})
     kept = path.with_name(f".{path.name}.new")
     kept.write_text(changed, encoding="utf-8")
     kept.replace(path)
@@ -47,6 +53,16 @@ def with_proposals(text: str, proposals: Proposals, *, shown: str) -> str:
     changed = "\n".join(lines) + "\n"
     _check(changed, before, proposals, shown)
     return changed
+
+
+def with_stuck(text: str, stuck: Mapping[str, str]) -> str:
+    """Return a text with a comment at its end for each column that nothing could be proposed for; none comes twice."""
+    there = text.splitlines()
+    said = ["".join(map(_escaped, f"#   {column}: {why}")) for column, why in stuck.items()]
+    new = [line for line in said if line not in there]
+    if not new:
+        return text
+    return "\n".join([*there, *([] if _STUCK in there else [_STUCK]), *new]) + "\n"
 
 
 def line_of(column: str, decision: Decision) -> str:

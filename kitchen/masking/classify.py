@@ -11,6 +11,7 @@ from kitchen.domain.layout import TableName
 from kitchen.domain.masking import Decision, MaskKind, Policy
 from kitchen.masking import fits, words
 from kitchen.masking.domains import components
+from kitchen.masking.masks import UNIQUE_HEX
 from kitchen.masking.recognise import is_birth, is_of_people, recognised
 
 _NOBODY = 0.05
@@ -18,13 +19,29 @@ _SOMEBODY = 0.3
 _SHORT = 40
 _LONG = 8  # digits
 _CODES = 50  # a code list has at most so many values
+_SPANS = frozenset({"daterange", "tsrange", "tstzrange", "datemultirange", "tsmultirange", "tstzmultirange"})
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """What was found for undecided columns."""
+
+    decisions: Mapping[TableName, Mapping[str, Decision]]
+    stuck: Mapping[ColumnName, str]  # what a person must decide, and why
 
 
 def propose(catalogue: Catalogue, policy: Policy, evidences: Evidences) -> Mapping[TableName, Mapping[str, Decision]]:
-    """Return a proposal for every undecided column. Both ends of a foreign key get the same one."""
+    """Return a proposal for every undecided column that can have one."""
+    return considered(catalogue, policy, evidences).decisions
+
+
+def considered(catalogue: Catalogue, policy: Policy, evidences: Evidences) -> Proposed:
+    """Return proposals for undecided columns, and why some get none. Both ends of a foreign key get the same one."""
     domains = components(catalogue, policy)
     found: dict[TableName, dict[str, Decision]] = {}
     shared: dict[str, Decision] = {}
+    stuck: dict[ColumnName, str] = {}
+    waiting: dict[str, ColumnName] = {}  # domains whose first column is stuck
     for table in catalogue.tables:  # columns that others refer to decide for those that refer to them
         for column in table.columns:
             domain = domains.get((table.name, column.name))
@@ -33,30 +50,42 @@ def propose(catalogue: Catalogue, policy: Policy, evidences: Evidences) -> Mappi
                 shared.setdefault(domain, replace(decided.decision, subject=None, proposed=True))
     kinds = {table.name: recognised(table, evidences) for table in catalogue.tables}
     for table in sorted(catalogue.tables, key=lambda t: _refers_only(catalogue, t)):
-        subjects = _subjects(catalogue, table, kinds)
+        subjects, of_people = (
+            _subjects(catalogue, table, kinds),
+            is_of_people(table.name.name, kinds[table.name].values()),
+        )
         for column in table.columns:
             if policy.decided(table.name, column.name) is not None:
                 continue
             domain = domains.get((table.name, column.name))
             if domain is not None and domain in shared:
                 decision = shared[domain]
+            elif domain is not None and domain in waiting:
+                first = waiting[domain]
+                stuck[table.name, column.name] = f"it is joined with {first[0]}.{first[1]}: decide both alike"
+                continue
             else:
                 evidence = evidences.get((table.name, column.name), NO_EVIDENCE)
-                asked = _Asked(catalogue, table, column, evidence, kinds[table.name].get(column.name), subjects)
+                kind = kinds[table.name].get(column.name)
+                asked = _Asked(catalogue, table, column, evidence, kind, subjects, of_people)
                 proposal = _first(asked)
                 if proposal is None:
+                    stuck[table.name, column.name] = _why_not(asked)
+                    if domain is not None:
+                        waiting[domain] = (table.name, column.name)
                     continue
                 decision = replace(proposal, proposed=True)
                 if domain is not None:
                     decision = shared.setdefault(domain, replace(decision, subject=None))
             found.setdefault(table.name, {})[column.name] = decision
-    return {
+    decisions = {
         table.name: {
             column.name: found[table.name][column.name] for column in table.columns if column.name in found[table.name]
         }
         for table in catalogue.tables
         if table.name in found
     }
+    return Proposed(decisions, stuck)
 
 
 def _refers_only(catalogue: Catalogue, table: SourceTable) -> bool:
@@ -89,11 +118,19 @@ class _Asked:
     evidence: Evidence
     kind: MaskKind | None
     subjects: tuple[str, ...]
+    of_people: bool  # its rows
 
     @property
     def keyed(self) -> bool:
         table, column = self.table.name, self.column.name
         return self.catalogue.refers(table, column) or self.catalogue.referred(table, column)
+
+
+def _why_not(asked: _Asked) -> str:
+    """Return why what was first thought of cannot be."""
+    wish = next(iter(_wishes(asked)))
+    wrong = fits.complaint(asked.catalogue, asked.table, asked.column, wish, asked.evidence)
+    return f"{wish.mask.value}: {wrong}"
 
 
 def _first(asked: _Asked) -> Decision | None:
@@ -113,7 +150,7 @@ def _wishes(asked: _Asked) -> tuple[Decision, ...]:
     if kind is not None and not (asked.keyed and column.category == "N" and kind is MaskKind.BLANK):
         permuted = [Decision(MaskKind.PERMUTE)] if column.is_number and table.in_unique(column.name) else []
         return *_of_kind(kind, asked), *permuted, *_last_resorts(column)
-    kept = _reason_to_keep(asked)
+    kept = _reason_to_keep(asked) or _reason_of_key(asked)
     if kept is not None:
         return (Decision(MaskKind.KEEP, why=kept),)
     return _unknown(table, column)
@@ -165,6 +202,25 @@ def _reason_to_keep(asked: _Asked) -> str | None:
     if column.is_text and words.is_country(name) and evidence.longest <= 60:
         return "a country is too coarse to single anybody out"
     return None
+
+
+def _reason_of_key(asked: _Asked) -> str | None:
+    """Return why a part of a key may stay that no mask would keep apart."""
+    if asked.column.base in _SPANS and asked.table.in_unique(asked.column.name):
+        return "when something held, and no mask keeps that apart in a key"
+    if _is_code_of_things(asked):
+        return f"a code that is the key of things, too short to be masked: {asked.evidence.distinct} values"
+    return None
+
+
+def _is_code_of_things(asked: _Asked) -> bool:
+    """Say whether a column holds short codes by which rows that are no people are told apart."""
+    table, column, evidence = asked.table, asked.column, asked.evidence
+    is_short = column.is_text and column.max_length is not None and column.max_length < UNIQUE_HEX
+    is_own = table.in_unique(column.name) and not asked.catalogue.refers(table.name, column.name)
+    nobody = evidence.share("known_name") < _NOBODY and evidence.share("person") < _SOMEBODY
+    is_code = evidence.filled > 0 and evidence.share("code") > 0.95 and not _numbers_things(evidence)
+    return is_short and is_own and nobody and is_code and not asked.of_people
 
 
 def _numbers_things(evidence: Evidence) -> bool:

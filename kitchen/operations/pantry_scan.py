@@ -6,20 +6,23 @@ from collections.abc import Mapping
 
 from kitchen.domain.layout import TableName
 from kitchen.domain.masking import Decision, Policy
-from kitchen.masking.classify import propose
+from kitchen.masking.classify import Proposed, considered
 from kitchen.ports import Source
-
-Proposed = Mapping[TableName, Mapping[str, Decision]]
 
 
 def scan(source: Source, policy: Policy) -> Proposed:
-    """Return proposals for undecided columns, from their names and from samples that stay on the source."""
+    """Return proposals for undecided columns, from their names and from samples that stay on the source.
+
+    What fits no mask is named with the reason, for a person to decide.
+    """
     with source.snapshot() as snapshot:
         catalogue = snapshot.catalogue()
-        return propose(catalogue, policy, snapshot.evidence(catalogue))
+        return considered(catalogue, policy, snapshot.evidence(catalogue))
 
 
-def under_names(proposed: Proposed, policy: Policy) -> Mapping[str, Mapping[str, Decision]]:
+def under_names(
+    proposed: Mapping[TableName, Mapping[str, Decision]], policy: Policy
+) -> Mapping[str, Mapping[str, Decision]]:
     """Return proposals by the names under which the file speaks of tables."""
     plain = [table.name for table in proposed]
     found: dict[str, Mapping[str, Decision]] = {}

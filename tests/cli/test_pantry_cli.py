@@ -164,3 +164,22 @@ def test_a_dry_run_says_how_many_rows_would_come(people: Project) -> None:
     assert "public.person: about 50 rows: all rows" in people.kitchen("pantry", "refresh", "--dry-run").stderr
     told = json.loads(people.kitchen("pantry", "refresh", "--dry-run", "--json").stdout)
     assert told["tables"] == [{"table": "public.person", "rows": 50, "rule": "all rows"}]
+
+
+def test_what_fits_no_mask_is_left_to_a_person_with_the_reason(people: Project) -> None:
+    short = "CREATE TABLE member (code char(5) PRIMARY KEY, email text); INSERT INTO member "
+    short += "SELECT 'M' || 1000 + n, n || '@mail.example' FROM generate_series(1, 99) n"
+    people.kitchen("enter", "production", "--", "psql", "-q", "-c", short)
+    told = people.kitchen("pantry", "scan", "--write").stderr
+    assert "public.member.code is left to you: hash: a hash must have 20 characters where it is unique" in told
+    policy = people.root / "environments" / "masking.yaml"
+    text = policy.read_text()
+    assert text.splitlines()[-1].startswith("#   public.member.code: hash: ")
+    again = people.kitchen("pantry", "scan", "--write", "--json")
+    assert list(json.loads(again.stdout)["undecided"]) == ["public.member.code"]
+    assert policy.read_text() == text
+    assert "every column is decided" not in people.kitchen("pantry", "scan").stderr
+    people.kitchen("pantry", "refresh", expect=5)
+    policy.write_text(text.replace("  member:\n", "  member:\n    code: {mask: keep, why: of a club}\n"))
+    assert "every column is decided" in people.kitchen("pantry", "scan").stderr
+    people.kitchen("pantry", "refresh")

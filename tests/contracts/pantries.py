@@ -121,7 +121,8 @@ def policy(text: str) -> Policy:
 def scanned(production: Production, text: str = HEAD) -> str:
     """Return a policy text with the proposals for what it leaves undecided."""
     known = policy(text)
-    proposals = pantry_scan.under_names(pantry_scan.scan(production.source, known), known)
+    found = pantry_scan.scan(production.source, known)
+    proposals = pantry_scan.under_names(found.decisions, known)
     return with_proposals(text, proposals, shown="environments/masking.yaml")
 
 

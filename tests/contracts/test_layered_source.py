@@ -80,7 +80,7 @@ def wish_of(stage: Place) -> Refresh:
     """Return a refresh from the stage under what a scan of it proposes."""
     source = PgSource.of_layers(stage.sessions, stage.layer(stage.standing()))
     known = policy(HEAD)
-    proposals = pantry_scan.under_names(pantry_scan.scan(source, known), known)
+    proposals = pantry_scan.under_names(pantry_scan.scan(source, known).decisions, known)
     text = reviewed(with_proposals(HEAD, proposals, shown="environments/masking.yaml"))
     return Refresh(source, "stage", PasswordsInMemory(), policy(text))
 

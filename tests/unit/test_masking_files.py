@@ -15,7 +15,7 @@ from kitchen.domain.masking_document import differences, from_document, to_docum
 from kitchen.errors import InvalidInput, Refused
 from kitchen.files.loader import Document
 from kitchen.files.masking import policy_of
-from kitchen.files.masking_write import with_proposals
+from kitchen.files.masking_write import with_proposals, with_stuck
 
 SHOWN = "environments/masking.yaml"
 CUSTOMER = TableName("public", "customer")
@@ -146,6 +146,19 @@ def test_any_names_come_back_as_they_were(proposals: dict[str, dict[str, Decisio
     for table, columns in proposals.items():
         for column, decision in columns.items():
             assert found.tables[table].columns[column] == decision or column == "customer_id"
+
+
+def test_what_nothing_was_proposed_for_is_a_comment_that_comes_once() -> None:
+    hostile = {"t.a\n  evil: {b: {mask: keep}}": "hash: it has\u2028no room", "t.c": "blank: no"}
+    text = with_stuck(USERS, hostile)
+    assert text.startswith(USERS)
+    assert policy(text) == replace(policy(USERS), digest=policy(text).digest), "whatever names there are"
+    assert text.splitlines()[-1] == "#   t.c: blank: no"
+    assert with_stuck(text, hostile) == text
+    again = with_stuck(text, hostile | {"t.d": "blank: no"}).splitlines()
+    assert again[:-1] == text.splitlines()
+    assert again[-1] == "#   t.d: blank: no"
+    assert with_stuck(USERS, {}) == USERS
 
 
 def test_a_file_that_cannot_take_lines_is_left_alone() -> None:
