@@ -9,6 +9,9 @@ from kitchen.cli.options import current_app, environment_option, json_option
 from kitchen.domain.words import counted
 from kitchen.errors import KitchenError, Refused
 
+COLUMNS = ("position", "at", "person", "phase", "action", "subject", "result")
+FLOORS = {"at": 20, "person": 6, "action": 8, "subject": 8, "result": 6}
+
 
 @click.group("audit")
 def audit_command() -> None:
@@ -25,8 +28,7 @@ def list_entries(environment: str | None, limit: int, as_json: bool) -> None:
     if as_json:
         output.emit_json(entries)
         return
-    columns = ("position", "at", "person", "phase", "action", "subject", "result")
-    output.table(columns, [[entry[column] for column in columns] for entry in entries])
+    output.table(COLUMNS, [[entry[column] for column in COLUMNS] for entry in entries], floors=FLOORS)
 
 
 @audit_command.command("verify")

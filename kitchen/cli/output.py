@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime, timedelta
@@ -81,8 +81,13 @@ def steps(says: Iterable[str], *, as_json: bool) -> None:
         emit(line)
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under headings; tab separated where stdout is no terminal."""
+def table(
+    headings: Sequence[str], rows: Iterable[Sequence[object]], *, floors: Mapping[str, int] | None = None
+) -> None:
+    """Print rows under headings; tab separated and whole where stdout is no terminal.
+
+    ``floors`` are columns that may be cut, down to so many places, for the table to be no wider than the terminal.
+    """
     if not sys.stdout.isatty():
         click.echo("\t".join(headings))
         for row in rows:
@@ -91,8 +96,15 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     from kitchen.cli.columns import Column
 
     told = [[cell(value) for value in row] for row in rows]
-    # one that is wider than the terminal runs over its edge: cut into narrow columns nothing of it can be read
-    _draw([Column(heading, tuple(row[at] for row in told)) for at, heading in enumerate(headings)], None)
+    known = floors or {}
+    columns = [
+        Column(heading, tuple(row[at] for row in told), floor=known.get(heading, 0))
+        for at, heading in enumerate(headings)
+    ]
+    if known:
+        fitted_table(columns)
+    else:  # it runs over the edge: cut into narrow columns nothing of it could be read
+        _draw(columns, None)
 
 
 def fitted_table(columns: Sequence[Column]) -> None:

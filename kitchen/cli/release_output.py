@@ -107,6 +107,7 @@ def _source(release: Release) -> str:
 
 
 HEADINGS = ("release", "kind", "into", "state", "from", "when", "by", "tables", "commit")
+FLOORS = {"kind": 5, "into": 5, "state": 7, "from": 5, "by": 5, "commit": 8}
 
 
 def next_command(release: Release) -> str:

@@ -18,7 +18,7 @@ from kitchen.cli.options import (
     environment_option,
     json_option,
 )
-from kitchen.cli.release_output import HEADINGS, described, next_command, row, tell_plan
+from kitchen.cli.release_output import FLOORS, HEADINGS, described, next_command, row, tell_plan
 from kitchen.domain.words import counted
 from kitchen.errors import Conflict, InvalidInput, NotFound
 
@@ -223,7 +223,7 @@ def list_releases(environment: str | None, limit: int, as_json: bool) -> None:
     if as_json:
         output.emit_json([described(release) for release in found])
         return
-    output.table(HEADINGS, map(row, found))
+    output.table(HEADINGS, map(row, found), floors=FLOORS)
     others = [f"-e {other}" for other in app.environments.environments if other != services.environment.name]
     if environment is None and others:
         output.say(f"  {services.environment.name}'s own numbers; others count their own: {', '.join(others)}")

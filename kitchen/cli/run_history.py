@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kitchen.domain.run import Run
 
 SHORT = 8  # characters of a run's id that people type
+FLOORS = {"kitchen": 7, "recipe": 7, "by": 5, "message": 8}
 
 
 @click.group("runs", short_help="runs of the past")
@@ -44,6 +45,7 @@ def list_runs(kitchen: str | None, environment: str | None, limit: int, as_json:
              took(run.started_at, run.ended_at), run.by, run.message]
             for run in runs
         ],
+        floors=FLOORS,
     )  # fmt: skip
 
 
