@@ -48,9 +48,10 @@ class PgJournal:
     def begin(self, operation: Operation) -> None:
         """Record an operation before its first step."""
         self._session.execute(
-            f"INSERT INTO kitchen_control.operation ({_OPERATION}) VALUES ({', '.join(['%s'] * 12)})",
+            f"INSERT INTO kitchen_control.operation ({_OPERATION}) "
+            f"VALUES ({', '.join(['%s'] * 9)}, now(), %s, %s)",
             [str(operation.id), operation.kind, operation.subject, _json(operation.arguments), operation.state.value,
-             operation.by, operation.host, operation.pid, operation.version, operation.started_at, operation.ended_at,
+             operation.by, operation.host, operation.pid, operation.version, operation.ended_at,
              operation.error],
         )  # fmt: skip
         self._claims[operation.id] = 1

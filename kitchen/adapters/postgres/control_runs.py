@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -41,15 +41,16 @@ CROSS JOIN LATERAL (
 _START = """
 INSERT INTO kitchen_control.run (id, kitchen, recipe, variation, commit, state, by, started_at, parameters,
     backend_pid, backend_start)
-SELECT %s, %s, %s, %s, %s, %s, %s, %s, %s, a.pid, a.backend_start
+SELECT %s, %s, %s, %s, %s, %s, %s, now(), %s, a.pid, a.backend_start
 FROM pg_catalog.pg_stat_activity AS a WHERE a.pid = pg_backend_pid()
 """
 
+# Times of a node are told as ages: the clock that counts is the server's, whatever a machine believes.
 # Not waiting for the disk: it outlives our process, and where the machine itself fails the run is lost anyway.
 _NODE = """
 SET LOCAL synchronous_commit = off;
 INSERT INTO kitchen_control.node_run (run, node, attempt, state, started_at, ended_at, rows, message, log)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+VALUES (%s, %s, %s, %s, now() - %s::interval, now() - %s::interval, %s, %s, %s)
 ON CONFLICT (run, node, attempt) DO UPDATE SET state = excluded.state, started_at = excluded.started_at,
     ended_at = excluded.ended_at, rows = excluded.rows, message = excluded.message, log = excluded.log
 """
@@ -78,15 +79,17 @@ class PgRuns:
         """Record a run before its first node."""
         self._session.execute(
             _START,
-            [str(run.id), run.kitchen, run.recipe, run.variation, run.commit, run.state.value, run.by, run.started_at,
+            [str(run.id), run.kitchen, run.recipe, run.variation, run.commit, run.state.value, run.by,
              _json(run.parameters)],
         )  # fmt: skip
 
     def node(self, run: UUID, node: NodeRun) -> None:
         """Record an attempt at a node; the same attempt again replaces it."""
+        now = datetime.now(UTC)
+        begun, ended = now - node.started_at, now - node.ended_at if node.ended_at is not None else None
         self._session.execute(
             _NODE + ";" + _REPORTER,
-            [str(run), node.node, node.attempt, node.state.value, node.started_at, node.ended_at, node.rows,
+            [str(run), node.node, node.attempt, node.state.value, begun, ended, node.rows,
              node.message, node.log, str(run)],
         )  # fmt: skip
 
