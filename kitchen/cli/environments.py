@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -82,6 +80,7 @@ def install(
     comes from KITCHEN_S3_ACCESS_KEY and KITCHEN_S3_SECRET_KEY (KITCHEN_S3_SESSION_TOKEN), and is not kept either.
     """
     from kitchen.cli import access
+    from kitchen.cli.administrators import administrator_of, told_where_looked
     from kitchen.operations.governing import govern
     from kitchen.operations.install import install as carry_out
     from kitchen.operations.install import review
@@ -93,13 +92,14 @@ def install(
     if vault or bucket:
         (access.vault if vault else access.bucket)(services, dry_run=dry_run or printed, as_json=as_json)
         return
-    administrator = _administrator(services.environment, user)
+    administrator = administrator_of(services.environment, user)
     govern(services, app.repository, say=step, may_be_new=True, branch=services.environment.branch)
     if printed or dry_run:
         looks = administrator or _provisioner(services)
         if dry_run and looks is None:
             raise InvalidInput("nobody can look at the server", hint=f"kitchen environment install {name} --print")
-        installation = review(services, looks, say=say, new_password=new_password, keep=printed)
+        with told_where_looked(administrator):
+            installation = review(services, looks, say=say, new_password=new_password, keep=printed)
         _print(installation, services.environment, as_sql=printed, as_json=as_json)
         return
     if administrator is None:
@@ -107,43 +107,16 @@ def install(
             "who is the server's administrator?",
             hint=f"kitchen environment install {name} --as postgres, or --print for somebody else to run",
         )
-    installation, running = carry_out(
-        services, app.environments, app.repository, administrator, say=step, new_password=new_password
-    )
+    with told_where_looked(administrator):
+        installation, running = carry_out(
+            services, app.environments, app.repository, administrator, say=step, new_password=new_password
+        )
     if as_json:
         emit_json({**_as_data(installation), "installed": True, "running": running})
         return
     tell_cautions(installation)
     done(f"{name} is installed on {running.host}:{running.port}/{running.database}")
     say(f"next: kitchen doctor {name}")
-
-
-def _administrator(environment: Environment, user: str | None) -> Credentials | None:
-    """Return the login of the administrator whom the command line or libpq's variables name; its password too."""
-    from kitchen.operations.install import administrator_login
-
-    name = user or os.environ.get("PGUSER")
-    if name is None:
-        administrator_login(environment, "", Secret(""))  # an embedded one is refused all the same
-        return None
-    login = administrator_login(environment, name, Secret(""))
-    return replace(login, password=_password(login, asked=user is not None))
-
-
-def _password(login: Credentials, *, asked: bool) -> Secret:
-    from kitchen.files.passfile import password_of
-
-    if not asked:
-        if "PGPASSWORD" in os.environ:
-            return Secret(os.environ["PGPASSWORD"])
-        file = Path(os.environ.get("PGPASSFILE") or Path.home() / ".pgpass")
-        if (found := password_of(login, file)) is not None:
-            return found
-        if not sys.stdin.isatty():
-            return Secret("")  # the server may know who we are without one
-    if not sys.stdin.isatty():
-        return Secret(sys.stdin.readline().rstrip("\n"))
-    return Secret(click.prompt(f"password of {login.user}", hide_input=True, default="", show_default=False, err=True))
 
 
 def _provisioner(services: Services) -> Credentials | None:

@@ -223,6 +223,18 @@ def test_what_is_wrong_is_said(project: Project, place: Place, tmp_path: Path) -
 
     wrong = project.kitchen("environment", "install", "production", "--as", "kitchen_superuser", typed="no\n", expect=8)
     assert "password authentication failed" in wrong.stderr
+    login = place.administrator
+    entry = f"{login.host}:{login.port}:{place.database}:kitchen_superuser"
+    project.environ["PGPASSFILE"] = str(tmp_path / "passwords")
+    for looked in ("there is no password file", f"has no line for {entry}"):
+        missing = project.kitchen(
+            "environment", "install", "production", "--as", "kitchen_superuser", typed="", expect=8
+        )
+        assert looked in missing.stderr
+        assert f"add {entry}:PASSWORD" in missing.stderr
+        (tmp_path / "passwords").write_text("elsewhere:*:*:*:x\n")
+        (tmp_path / "passwords").chmod(0o600)
+    nobody(project)
     common = person(Place(place.server, "postgres"), "somebody")
     wrong = project.kitchen(
         "environment", "install", "production", "--as", "somebody", typed=common.password.reveal(), expect=8
@@ -230,6 +242,10 @@ def test_what_is_wrong_is_said(project: Project, place: Place, tmp_path: Path) -
     password = place.administrator.password.reveal()
     project.kitchen("environment", "install", "production", "--as", "kitchen_superuser", typed=password + "\n")
     psql(project, "production", "SELECT 1")
+    as_administrator(project, place.administrator, tmp_path)
+    del project.environ["PGUSER"]
+    project.kitchen("environment", "install", "production", "--as", "kitchen_superuser", typed="")
+    nobody(project)
 
     kept = project.kitchen("secret", "get", "provisioner", "password", "--reveal", "-e", "production").stdout.strip()
     project.kitchen("secret", "set", "provisioner", "password=-", "-e", "production", "--yes", typed="another")
