@@ -97,7 +97,7 @@ class Services:
         """Return what lets people in and out."""
         from kitchen.adapters.postgres.people import PgPeople
 
-        return PgPeople(self.sessions)
+        return PgPeople(self.sessions, self.person)
 
     @cached_property
     def layout(self) -> Layout:

@@ -287,6 +287,10 @@ def test_who_holds_no_login_of_production_hears_nothing_of_it_unless_asked(team:
     assert (found["part"], found["level"]) == ("login", "ok")
     assert "you hold no login of it" in found["says"]
     ida.kitchen("doctor", "production", expect=1)
+    known = json.loads(ida.kitchen("environment", "people", "dev", "--json").stdout)
+    assert {each["admitted_by"] for each in known if each["name"] == "ida"} == {
+        "kitchen__dev__provisioner (ann@example.com)"
+    }
     stranger = team.clone("stranger")
     assert "not readable here" in stranger.kitchen("list", expect=8).stderr, "nothing else answered"
     stranger.kitchen("doctor", expect=1)

@@ -27,6 +27,11 @@ SELECT p.name, p.role, p.admitted_by, p.admitted_at, p.revoked_at,
        (SELECT count(*) FROM kitchen_control.kitchen AS k WHERE k.owner = p.name AND k.kind = 'working')
 FROM kitchen_control.person AS p ORDER BY p.name
 """
+# who types the provisioner's password is beside it by name; whom the server knows is there by that name alone
+_BESIDE = """
+UPDATE kitchen_control.person SET admitted_by = admitted_by || ' (' || %s || ')'
+WHERE name = %s AND admitted_by = session_user
+"""
 _PUBLISHES = """
 SELECT FROM pg_catalog.pg_auth_members AS m JOIN pg_catalog.pg_roles AS d ON d.oid = m.roleid
 JOIN pg_catalog.pg_roles AS r ON r.oid = m.member WHERE d.rolname = %s AND r.rolname = %s
@@ -34,10 +39,11 @@ JOIN pg_catalog.pg_roles AS r ON r.oid = m.member WHERE d.rolname = %s AND r.rol
 
 
 class PgPeople:
-    """The People port."""
+    """The People port; ``person`` is who says to work here, which the server does not know of a provisioner."""
 
-    def __init__(self, sessions: PgSessions) -> None:
+    def __init__(self, sessions: PgSessions, person: str) -> None:
         self._sessions = sessions
+        self._person = person
 
     def open(self, environment: Environment, layout: Layout) -> bool:
         """Give the server the environment's rules and the group roles their rights; says whether there are any."""
@@ -55,6 +61,7 @@ class PgPeople:
         verifier = scram_verifier(password, randomness.token_bytes(16)) if password is not None else None
         with self._trusted() as session:
             rows = session.query("SELECT kitchen_people.admit(%s, %s, %s)", [person, role, verifier])
+            session.execute(_BESIDE, [self._person, person])
         return str(rows[0][0])
 
     def shut_out(self, person: str) -> None:
