@@ -278,17 +278,17 @@ def test_what_a_persons_login_does_not_read_is_no_fault_to_the_doctor(team: Team
 
 
 def test_who_holds_no_login_of_production_hears_nothing_of_it_unless_asked(team: Team) -> None:
-    ida = team.admit("ida")
+    ina = team.admit("ina")
     for command in ("list", "tree"):
-        assert "production" not in ida.kitchen(command).stderr
-        assert "not readable here" in ida.kitchen(command, "-e", "production", expect=8).stderr
-    told = json.loads(ida.kitchen("doctor", "--json").stdout)
+        assert "production" not in ina.kitchen(command).stderr
+        assert "not readable here" in ina.kitchen(command, "-e", "production", expect=8).stderr
+    told = json.loads(ina.kitchen("doctor", "--json").stdout)
     (found,) = (each for each in told["findings"] if each["environment"] == "production")
     assert (found["part"], found["level"]) == ("login", "ok")
     assert "you hold no login of it" in found["says"]
-    ida.kitchen("doctor", "production", expect=1)
-    known = json.loads(ida.kitchen("environment", "people", "dev", "--json").stdout)
-    assert {each["admitted_by"] for each in known if each["name"] == "ida"} == {
+    ina.kitchen("doctor", "production", expect=1)
+    known = json.loads(ina.kitchen("environment", "people", "dev", "--json").stdout)
+    assert {each["admitted_by"] for each in known if each["name"] == "ina"} == {
         "kitchen__dev__provisioner (ann@example.com)"
     }
     stranger = team.clone("stranger")

@@ -30,6 +30,8 @@ def s3() -> Iterator[SeaweedFS]:
 def shop(s3: SeaweedFS, project: Project) -> Iterator[Shop]:
     with shop_on(s3) as made:
         _declare(project, made, principal=made.principal)
+        project.commit()
+        project.kitchen("up")
         yield made
 
 

@@ -54,7 +54,7 @@ class Office:
         self._pantry(control)
         self._make(control, PgWorkspaces(warehouse.sessions), "dev", Kind.STANDING, "platform")
         self._install()
-        self.people = PgPeople(warehouse.sessions)
+        self.people = PgPeople(warehouse.sessions, "ann")
         environment = Environment("dev", "dev", "production", _NOTHING, _NOTHING, _NOTHING, _NOTHING,
                                   kitchens=KitchenRules(per_person=3))  # fmt: skip
         assert self.people.open(environment, self.layout)

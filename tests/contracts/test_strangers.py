@@ -40,8 +40,12 @@ def stranger(request: pytest.FixtureRequest, server: Server) -> Iterator[Product
     name = str(request.param)
     with server.database() as warehouse:
         made = Production(warehouse, STRANGERS[name])
-        load(made, (HERE / f"{name}.sql").read_text())
-        yield made
+        try:
+            load(made, (HERE / f"{name}.sql").read_text())
+            yield made
+        finally:  # the role is the whole server's, and other tests are about what it may not
+            with connect(warehouse.superuser, application="tests") as session:
+                session.execute("ALTER ROLE kitchen_provisioner NOBYPASSRLS")
 
 
 def load(made: Production, text: str) -> None:
