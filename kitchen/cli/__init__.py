@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -124,6 +125,7 @@ def main() -> NoReturn:
         _show_usage(wrong)
         sys.exit(wrong.exit_code)
     except (click.Abort, KeyboardInterrupt) as stopped:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is undone: struck again, it still ends as it promises
         notes = [*getattr(stopped, "__notes__", ()), *getattr(stopped.__cause__, "__notes__", ())]
         _tell("; ".join(["interrupted", *notes]))
         sys.exit(INTERRUPTED)
